@@ -1,0 +1,86 @@
+//! What to serve or check, as named on the command line: folders, manifests and bare components.
+
+use std::path::Path;
+
+use whimbrel::host_config::HostConfig;
+use whimbrel::manifest::Manifest;
+use whimbrel::routing::Pattern;
+
+use crate::cli::exit::Problems;
+
+/// The manifests of all paths under this host's defaults and ceilings; every problem of every one at once.
+pub(crate) fn load<'a>(
+    paths: impl IntoIterator<Item = &'a Path>,
+    config: &HostConfig,
+) -> Result<Vec<Manifest>, Problems> {
+    let mut manifests = Vec::new();
+    let mut problems = Vec::new();
+    for path in paths {
+        match load_one(path, config) {
+            Ok(manifest) => manifests.push(manifest),
+            Err(Problems(more)) => problems.extend(more),
+        }
+    }
+    if problems.is_empty() { Ok(manifests) } else { Err(Problems(problems)) }
+}
+
+/// The manifest of one path.
+pub(crate) fn load_one(path: &Path, config: &HostConfig) -> Result<Manifest, Problems> {
+    if path.extension().is_some_and(|extension| extension == "wasm") {
+        return bare(path, config).map_err(|problem| Problems(vec![format!("{}: {problem}", path.display())]));
+    }
+    Manifest::load(path, &config.defaults, &config.ceilings).map_err(|problems| Problems::of_file(&problems))
+}
+
+/// A component without a manifest: its file stem is the deployment's name and its route, the limits are the defaults.
+fn bare(path: &Path, config: &HostConfig) -> Result<Manifest, String> {
+    let component = std::path::absolute(path).map_err(|error| error.to_string())?;
+    if !component.is_file() {
+        return Err("no such component".to_owned());
+    }
+    let stem = component.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if !(1..=63).contains(&stem.len()) || !stem.bytes().all(is_allowed) {
+        return Err("its name becomes its route, so 1 to 63 of a-z, A-Z, 0-9, - and _ are allowed; or write a \
+                    whimbrel.toml for it"
+            .to_owned());
+    }
+    let route = Pattern::parse(&format!("/{stem}")).map_err(|error| error.to_string())?;
+    Ok(Manifest {
+        // Cargo writes a package's - as _ in file names.
+        name: stem.to_ascii_lowercase().replace('_', "-"),
+        dir: component.parent().map(Path::to_owned).unwrap_or_default(),
+        path: component.clone(),
+        component,
+        build: None,
+        routes: vec![route],
+        static_files: None,
+        trusted_origins: Vec::new(),
+        environment: Vec::new(),
+        limits: config.defaults.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HostConfig, load, load_one};
+
+    #[test]
+    fn a_bare_component_is_served_under_its_file_stem() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("my_chat.wasm");
+        std::fs::write(&file, "").unwrap();
+        let manifest = load_one(&file, &HostConfig::default()).unwrap();
+        assert_eq!(manifest.name, "my-chat");
+        assert_eq!(manifest.routes.first().unwrap().as_str(), "/my_chat");
+    }
+
+    #[test]
+    fn problems_of_all_paths_are_reported_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (dir.path().join("a b.wasm"), dir.path().join("c.wasm"));
+        std::fs::write(&a, "").unwrap();
+        let problems = load([&*a, &*b, dir.path()], &HostConfig::default()).unwrap_err();
+        assert_eq!(problems.0.len(), 3, "{problems}");
+    }
+}

@@ -1,0 +1,205 @@
+//! `whimbrel dev`: build a guest, serve it, and do both again when a source changes.
+
+mod certificate;
+mod sources;
+mod watch;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use whimbrel::host::Host;
+use whimbrel::host_config::HostConfig;
+use whimbrel::manifest::Manifest;
+
+use crate::cli::exit::{self, Problems};
+use crate::cli::logging::{LogArgs, LogFormat};
+use crate::cli::signals::StopSignals;
+use crate::cli::{build, serve, terminal};
+use sources::Fingerprint;
+use watch::SourceWatcher;
+
+/// Build a handler, serve it, reload it when its sources change
+#[derive(Args, Debug)]
+#[command(after_help = HELP)]
+pub(crate) struct DevArgs {
+    /// A folder with a whimbrel.toml
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+
+    /// Address to serve on; port 0 takes a free one [default: 127.0.0.1:8080, or a free port when that is taken]
+    #[arg(short, long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+
+    /// Serve https and wss with a self-signed certificate
+    #[arg(long)]
+    tls: bool,
+
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+const HELP: &str = "\
+Builds as `whimbrel build` does. When a source or the manifest changes, the new revision is built and takes over: the \
+connections of the old one close with 1012, so that pages reconnect to the new code. While a build fails, its errors are \
+shown and the old revision stays. Static files are served as they are on disk, without a reload.
+
+With --tls, open the printed https page first and accept the certificate: a browser asks on a page, never for a \
+WebSocket.
+
+Examples:
+  whimbrel dev
+  whimbrel dev examples/chat --listen 0.0.0.0:8080
+
+Exit codes:
+  0  stopped by ctrl-c or SIGTERM
+  1  failed, for example because the address of --listen is in use
+  2  bad usage, or a bad manifest at the start
+  130, 143  ended at once by a second ctrl-c or SIGTERM";
+
+/// Where to serve when nothing else is asked for.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// Build, serve, watch until a signal.
+pub(crate) fn run(arguments: &DevArgs) -> anyhow::Result<ExitCode> {
+    arguments.log.start(LogFormat::Text)?;
+    let mut config = HostConfig { listen: vec![arguments.address()], ..HostConfig::default() };
+    if arguments.tls {
+        config.tls = Some(certificate::files()?);
+    }
+    let manifest = load(&arguments.dir, &config)?;
+    serve::runtime(None)?.block_on(async {
+        let mut signals = StopSignals::listen()?;
+        let mut session = Session::new(config, &manifest)?;
+        let ended = tokio::select! {
+            never = session.run() => never,
+            _ = signals.next() => Ok(()),
+        };
+        signals.exit_on_next();
+        if let Some(host) = session.host {
+            host.shutdown().await;
+        }
+        ended.map(|()| ExitCode::SUCCESS)
+    })
+}
+
+fn load(dir: &Path, config: &HostConfig) -> Result<Manifest, Problems> {
+    // A component alone has no sources to watch.
+    Manifest::load(dir, &config.defaults, &config.ceilings).map_err(|problems| Problems::of_file(&problems))
+}
+
+struct Session {
+    config: HostConfig,
+    /// The manifest's file.
+    manifest: PathBuf,
+    watcher: SourceWatcher,
+    /// None until the first build that went well.
+    host: Option<Host>,
+    /// What is being served.
+    served: Option<Fingerprint>,
+}
+
+impl Session {
+    fn new(config: HostConfig, manifest: &Manifest) -> anyhow::Result<Self> {
+        let mut ignored = vec![manifest.component.clone()];
+        ignored.extend(manifest.static_files.as_ref().map(|files| files.dir.clone()));
+        let watcher = SourceWatcher::new(&manifest.dir, ignored)?;
+        Ok(Self { config, manifest: manifest.path.clone(), watcher, host: None, served: None })
+    }
+
+    /// Ends only when files can no longer be watched, or the host cannot start for reasons that no source can change.
+    async fn run(&mut self) -> anyhow::Result<()> {
+        loop {
+            match self.build().await {
+                Ok(manifest) => self.serve(manifest).await?,
+                Err(error) => self.report(&error),
+            }
+            self.watcher.changed().await?;
+        }
+    }
+
+    async fn build(&mut self) -> anyhow::Result<Manifest> {
+        let manifest = load(&self.manifest, &self.config)?;
+        build::build(&manifest).await?;
+        Ok(manifest)
+    }
+
+    async fn serve(&mut self, manifest: Manifest) -> anyhow::Result<()> {
+        self.watcher.follow(sources::of_component(&manifest.component))?;
+        let fingerprint = Fingerprint::of(&manifest)?;
+        if self.served.as_ref() == Some(&fingerprint) {
+            terminal::note("nothing changed");
+            return Ok(());
+        }
+        match &self.host {
+            None => {
+                let host = match Host::start(self.config.clone(), vec![manifest.clone()]).await {
+                    Ok(host) => host,
+                    Err(error) if error.is_about_deployments() => {
+                        self.report(&error.into());
+                        return Ok(());
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+                serve::print_addresses(&host)?;
+                print_urls(&host, &manifest)?;
+                self.host = Some(host);
+            }
+            Some(host) => {
+                if let Err(error) = host.reload(manifest).await {
+                    self.report(&error.into());
+                    return Ok(());
+                }
+                terminal::note("reloaded");
+            }
+        }
+        self.served = Some(fingerprint);
+        Ok(())
+    }
+
+    fn report(&self, error: &anyhow::Error) {
+        exit::report(error);
+        let state = if self.host.is_some() { "the old revision stays" } else { "nothing is served yet" };
+        terminal::note(&format!("{state}; waiting for a change in {}", self.watcher.dir().display()));
+    }
+}
+
+fn print_urls(host: &Host, manifest: &Manifest) -> anyhow::Result<()> {
+    let (http, ws) = if host.is_secure() { ("https", "wss") } else { ("http", "ws") };
+    for address in host.addresses() {
+        let address = reachable(address);
+        for route in &manifest.routes {
+            terminal::result(&format!("  handler {ws}://{address}{}", route.as_str()))?;
+        }
+        if let Some(files) = &manifest.static_files {
+            terminal::result(&format!("  page    {http}://{address}{}", files.at))?;
+        }
+        if host.is_secure() {
+            terminal::note(&format!("open https://{address}/ first and accept the certificate"));
+        }
+    }
+    Ok(())
+}
+
+/// The address as a client of this machine may write it: 0.0.0.0 and [::] are not somewhere.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    address
+}
+
+impl DevArgs {
+    /// The default gives way to whoever is there already; an address that the user named does not.
+    fn address(&self) -> SocketAddr {
+        if let Some(address) = self.listen {
+            return address;
+        }
+        if let Err(error) = TcpListener::bind(LISTEN) {
+            terminal::note(&format!("{LISTEN} is taken ({error}): using a free port; --listen names one"));
+            return SocketAddr::new(LISTEN.ip(), 0);
+        }
+        LISTEN
+    }
+}

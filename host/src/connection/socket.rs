@@ -1,0 +1,225 @@
+//! The bytes of an open connection: tungstenite reads and judges what comes in; everything that goes out leaves through
+//! the outbound queue, so that one burst is one write and the order is the order of queueing.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::{Sink, Stream as _};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame as WireCloseFrame, Utf8Bytes};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message as WireMessage};
+
+use super::http;
+use super::stream::Stream;
+use crate::message::Message;
+use crate::outbound::{self, Outbound, Rest, Wish};
+use crate::session::{CloseCause, CloseFrame, Event};
+
+/// Per connection, so small: tungstenite's default of 128 KiB is what makes its idle connections heavy.
+const READ_BUFFER: usize = 4 * 1024;
+/// tungstenite writes only control frames, and `Wire` takes them at once.
+const CONTROL_BUFFER: usize = 1024;
+/// Buffers given to one write; the kernel takes up to 1,024.
+const SLICES: usize = 32;
+
+/// An open connection's bytes, both ways.
+#[derive(Debug)]
+pub(super) struct Socket {
+    frames: WebSocketStream<Wire>,
+    outbound: Arc<Outbound>,
+    /// What is being written: first `gathered`, then `buffers`.
+    gathered: BytesMut,
+    buffers: VecDeque<Bytes>,
+    is_full: bool,
+}
+
+/// What a flush came to.
+#[derive(Debug)]
+pub(super) enum Flushed {
+    /// Bytes were written; what still waits, in bytes.
+    Wrote { bytes: usize, waiting: usize },
+    /// Whether a message was refused for want of room and there still is none.
+    Full(bool),
+    /// The owner has something to do.
+    Wishes(Vec<Wish>),
+}
+
+impl Socket {
+    /// Speak WebSocket on a stream whose handshake is done; `early` was read behind the request.
+    pub(super) async fn new(stream: Stream, early: Bytes, outbound: Arc<Outbound>, max_message_size: usize) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(0)
+            .max_write_buffer_size(CONTROL_BUFFER)
+            .max_message_size(Some(max_message_size))
+            .max_frame_size(Some(max_message_size));
+        let wire = Wire { stream, outbound: outbound.clone() };
+        let frames = WebSocketStream::from_partially_read(wire, early.into(), Role::Server, Some(config)).await;
+        Socket { frames, outbound, gathered: BytesMut::new(), buffers: VecDeque::new(), is_full: false }
+    }
+
+    /// What the peer sent next.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        let event = match ready!(Pin::new(&mut self.frames).poll_next(cx)) {
+            Some(Ok(WireMessage::Text(text))) => return Poll::Ready(Event::Message(Message::Text(text))),
+            Some(Ok(WireMessage::Binary(bytes))) => return Poll::Ready(Event::Message(Message::Binary(bytes))),
+            Some(Ok(WireMessage::Ping(data))) => Event::Ping(data),
+            Some(Ok(WireMessage::Pong(data))) => return Poll::Ready(Event::Pong(data)),
+            Some(Ok(WireMessage::Close(frame))) => {
+                self.outbound.close();
+                Event::CloseFrame(frame.map(|frame| CloseFrame::new(frame.code.into(), &frame.reason)))
+            }
+            Some(Ok(WireMessage::Frame(_))) | None => Event::Disconnected,
+            Some(Err(error)) => failure(&error),
+        };
+        // The pong or the answer to a close frame is queued before the guest hears of it.
+        let _ = Pin::new(&mut self.frames).poll_flush(cx);
+        Poll::Ready(event)
+    }
+
+    /// Queue a close frame; nothing else is queued after it.
+    pub(super) fn close(&mut self, frame: Option<CloseFrame>) {
+        self.outbound.close();
+        let frame = frame.map(|frame| WireCloseFrame {
+            code: CloseCode::from(frame.code),
+            reason: Utf8Bytes::from(frame.reason),
+        });
+        // An error says that a close frame went out before or the transport is gone; both are known by other ways.
+        let _ = Pin::new(&mut self.frames).start_send(WireMessage::Close(frame));
+    }
+
+    /// Write what is queued; pending once nothing is left or the socket takes no more.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Flushed>> {
+        loop {
+            if self.is_written() {
+                outbound::recycle(&mut self.gathered);
+                self.outbound.take(&mut self.gathered, &mut self.buffers);
+            }
+            let is_blocked = !self.is_written();
+            if is_blocked {
+                if let Poll::Ready(bytes) = self.poll_write(cx)? {
+                    if bytes == 0 {
+                        return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                    }
+                    return Poll::Ready(Ok(Flushed::Wrote { bytes, waiting: self.outbound.written(bytes) }));
+                }
+            } else if let Stream::Tls(tls) = &mut self.frames.get_mut().stream {
+                // Pending changes nothing: TLS wakes this task when it can go on.
+                let _ = Pin::new(tls).poll_flush(cx)?;
+            }
+            match self.outbound.rest(is_blocked, cx.waker()) {
+                Rest::Wishes(wishes) => return Poll::Ready(Ok(Flushed::Wishes(wishes))),
+                Rest::Asleep { is_full } if is_full != self.is_full => {
+                    self.is_full = is_full;
+                    return Poll::Ready(Ok(Flushed::Full(is_full)));
+                }
+                Rest::Asleep { .. } => return Poll::Pending,
+                Rest::Bytes => {}
+            }
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let stream = Pin::new(&mut self.frames.get_mut().stream);
+        if self.buffers.is_empty() {
+            let bytes = ready!(stream.poll_write(cx, &self.gathered))?;
+            self.gathered.advance(bytes);
+            return Poll::Ready(Ok(bytes));
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let parts = std::iter::once(&self.gathered[..]).chain(self.buffers.iter().map(|bytes| &bytes[..]));
+        let count = slices.iter_mut().zip(parts).map(|(slice, part)| *slice = IoSlice::new(part)).count();
+        let bytes = ready!(stream.poll_write_vectored(cx, slices.get(..count).unwrap_or_default()))?;
+        self.consume(bytes);
+        Poll::Ready(Ok(bytes))
+    }
+
+    /// Forget what was written of `gathered` and `buffers`.
+    fn consume(&mut self, bytes: usize) {
+        let first = bytes.min(self.gathered.len());
+        self.gathered.advance(first);
+        let mut left = bytes - first;
+        while let Some(buffer) = self.buffers.front_mut() {
+            if left < buffer.len() {
+                buffer.advance(left);
+                return;
+            }
+            left -= buffer.len();
+            self.buffers.pop_front();
+        }
+    }
+
+    /// Whether everything that was taken from the queue is written.
+    pub(super) fn is_written(&self) -> bool {
+        self.gathered.is_empty() && self.buffers.is_empty()
+    }
+
+    /// Switch TCP_NODELAY; a socket that is gone shows elsewhere.
+    pub(super) fn set_nodelay(&self, on: bool) {
+        let _ = self.frames.get_ref().stream.set_nodelay(on);
+    }
+
+    /// Write what is left, then close the stream so that the peer can still read it all.
+    pub(super) async fn finish(mut self) {
+        let written = poll_fn(|cx| loop {
+            match self.poll_flush(cx) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(false),
+                Poll::Pending if self.is_written() => return Poll::Ready(true),
+                Poll::Pending => return Poll::Pending,
+            }
+        });
+        if written.await {
+            http::finish(self.frames.into_inner().stream).await;
+        }
+    }
+}
+
+/// What an error of tungstenite means for the connection.
+fn failure(error: &Error) -> Event {
+    match error {
+        Error::Utf8(_) => Event::Violation(CloseCause::InvalidText),
+        Error::Capacity(_) => Event::Violation(CloseCause::MessageTooBig),
+        Error::Protocol(
+            tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+        ) => Event::Disconnected,
+        Error::Protocol(_) => Event::Violation(CloseCause::ProtocolError),
+        _ => Event::Disconnected,
+    }
+}
+
+/// What tungstenite takes for its transport: reads come from the stream, writes go to the outbound queue.
+#[derive(Debug)]
+struct Wire {
+    stream: Stream,
+    outbound: Arc<Outbound>,
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.outbound.send_control(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,188 @@
+//! A component compiled, linked, its world checked.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, InstancePre};
+
+use super::bindings::{handler, upgrade};
+use super::engine::Engine;
+use super::state::State;
+use crate::limits::COMPONENT_BYTES;
+
+const HANDLER: &str = "whimbrel:websocket/handler@0.1.0";
+const HANDLER_FUNCTIONS: [&str; 5] = ["open", "on-message", "on-close", "on-ping", "on-pong"];
+const UPGRADE: &str = "whimbrel:websocket/upgrade@0.1.0";
+
+/// What the host offers to import, for the error that names what it does not.
+const OFFERED: [&str; 9] = [
+    "whimbrel:websocket/types@0.1",
+    "whimbrel:websocket/connection@0.1",
+    "whimbrel:websocket/topics@0.1",
+    "wasi:cli/*@0.2",
+    "wasi:clocks/*@0.2",
+    "wasi:filesystem/*@0.2 (with no files)",
+    "wasi:io/*@0.2",
+    "wasi:random/*@0.2",
+    "wasi:sockets/*@0.2 (all denied)",
+];
+
+/// Why a component was refused. `Display` is a line per problem.
+#[derive(Debug)]
+pub struct LoadError {
+    /// The component's file.
+    pub path: PathBuf,
+    /// Every problem that was found.
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        for (index, problem) in self.problems.iter().enumerate() {
+            let newline = if index == 0 { "" } else { "\n" };
+            write!(formatter, "{newline}{path}: {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// A component compiled, linked, its world checked. Clones share the machine code.
+#[derive(Clone)]
+pub struct Artifact {
+    pub(super) engine: Engine,
+    pub(super) pre: InstancePre<State>,
+    pub(super) handler: std::sync::Arc<handler::GuestIndices>,
+    pub(super) upgrade: Option<std::sync::Arc<upgrade::GuestIndices>>,
+    imports: Vec<String>,
+    size: u64,
+}
+
+impl fmt::Debug for Artifact {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Artifact").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+impl Artifact {
+    /// Read, compile and check a component. Takes the time of a compiler: not for a serving thread.
+    pub fn load(engine: &Engine, path: &Path) -> Result<Self, LoadError> {
+        let fail = |problem: String| LoadError { path: path.to_owned(), problems: vec![problem] };
+        let bytes = read(path).map_err(fail)?;
+        let component = Component::from_binary(&engine.inner, &bytes).map_err(|error| fail(not_a_component(&error)))?;
+        let imports = imports(engine, &component);
+        let mut problems = missing_exports(engine, &component);
+        problems.extend(unknown_imports(&imports));
+        if !problems.is_empty() {
+            return Err(LoadError { path: path.to_owned(), problems });
+        }
+        let pre = engine
+            .linker
+            .instantiate_pre(&component)
+            .map_err(|error| fail(format!("an import does not fit: {error:#}")))?;
+        let handler = handler::GuestIndices::new(&pre).map_err(|error| fail(format!("{HANDLER}: {error:#}")))?;
+        let upgrade = component.get_export_index(None, UPGRADE).map(|_| upgrade::GuestIndices::new(&pre)).transpose();
+        let upgrade = upgrade.map_err(|error| fail(format!("{UPGRADE}: {error:#}")))?;
+        Ok(Artifact {
+            engine: engine.clone(),
+            pre,
+            handler: handler.into(),
+            upgrade: upgrade.map(Into::into),
+            imports,
+            size: bytes.len() as u64,
+        })
+    }
+
+    /// Whether the guest has a say in the handshake.
+    pub fn exports_upgrade(&self) -> bool {
+        self.upgrade.is_some()
+    }
+
+    /// The interfaces that the component imports, with their versions.
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// The component's size, in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if size > COMPONENT_BYTES {
+        let (size, most) = (bytesize::ByteSize(size), bytesize::ByteSize(COMPONENT_BYTES));
+        return Err(format!("a component of {size}; at most {most} are allowed"));
+    }
+    std::fs::read(path).map_err(|error| error.to_string())
+}
+
+fn not_a_component(error: &wasmtime::Error) -> String {
+    let text = format!("{error:#}");
+    if text.contains("expected a WebAssembly component") || text.contains("module was given to a component") {
+        return "a core module, not a component; build it for wasm32-wasip2 or wrap it with `wasm-tools component new`"
+            .to_owned();
+    }
+    format!("not a component that can be compiled: {text}")
+}
+
+fn imports(engine: &Engine, component: &Component) -> Vec<String> {
+    component.component_type().imports(&engine.inner).map(|(name, _)| name.to_owned()).collect()
+}
+
+fn missing_exports(engine: &Engine, component: &Component) -> Vec<String> {
+    let Some((_, instance)) = component.get_export(None, HANDLER) else {
+        let exports: Vec<_> = component.component_type().exports(&engine.inner).map(|(n, _)| n.to_owned()).collect();
+        let exports = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
+        return vec![format!("missing export {HANDLER}; the component exports {exports}")];
+    };
+    HANDLER_FUNCTIONS
+        .iter()
+        .filter(|function| {
+            let export = component.get_export(Some(&instance), function);
+            !matches!(export, Some((ComponentItem::ComponentFunc(_), _)))
+        })
+        .map(|function| format!("missing export {HANDLER} function {function}"))
+        .collect()
+}
+
+fn unknown_imports(imports: &[String]) -> Vec<String> {
+    let unknown: Vec<_> = imports.iter().filter(|import| !is_offered(import)).cloned().collect();
+    if unknown.is_empty() {
+        return Vec::new();
+    }
+    vec![format!("imports that this host does not offer: {}; offered are {}", unknown.join(", "), OFFERED.join(", "))]
+}
+
+fn is_offered(import: &str) -> bool {
+    OFFERED.iter().any(|offer| {
+        let offer = offer.split(' ').next().unwrap_or(offer);
+        let Some((interface, version)) = offer.split_once('@') else { return false };
+        let Some((name, found)) = import.split_once('@') else { return false };
+        let name_fits = match interface.strip_suffix('*') {
+            Some(package) => name.starts_with(package),
+            None => name == interface,
+        };
+        name_fits && found.strip_prefix(version).is_some_and(|rest| rest.starts_with('.'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_offered;
+
+    #[test]
+    fn imports_are_offered_by_interface_and_version() {
+        assert!(is_offered("wasi:cli/stdout@0.2.6"));
+        assert!(is_offered("whimbrel:websocket/connection@0.1.0"));
+        assert!(!is_offered("wasi:http/types@0.2.6"));
+        assert!(!is_offered("wasi:cli/stdout@0.3.0"));
+        assert!(!is_offered("whimbrel:websocket/connection@0.10.0"));
+        assert!(!is_offered("whimbrel:websocket/timers@0.1.0"));
+        assert!(!is_offered("unversioned"));
+    }
+}

@@ -1,0 +1,71 @@
+//! How long an event has executed: its budget counts the processor's time, not time spent waiting or descheduled.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::limits::EPOCH_TICK;
+
+/// Measures the execution of one instance's running event. Reading a thread's clock costs more than a short call of a
+/// guest, so it is read only at epoch ticks: an event that ends within its first tick never reads it.
+#[derive(Debug, Default)]
+pub(super) struct EventClock {
+    running: Mutex<Running>,
+}
+
+#[derive(Debug, Default)]
+struct Running {
+    budget: Duration,
+    spent: Duration,
+    /// The thread's processor time when the guest was last resumed; none before the first tick.
+    resumed: Option<Duration>,
+}
+
+impl EventClock {
+    /// A new event starts with this budget.
+    pub(super) fn start(&self, budget: Duration) {
+        *self.lock() = Running {
+            budget,
+            ..Running::default()
+        };
+    }
+
+    /// The guest's future is polled again after it yielded or waited.
+    pub(super) fn resume(&self) {
+        self.lock().resumed = Some(thread_time());
+    }
+
+    /// An epoch tick passed while the guest ran; false when the budget is spent. The caller yields afterwards.
+    pub(super) fn tick(&self) -> bool {
+        let mut running = self.lock();
+        let ran = match running.resumed.take() {
+            Some(resumed) => thread_time().saturating_sub(resumed),
+            // The first tick of an event comes at most one tick after its start.
+            None => EPOCH_TICK,
+        };
+        running.spent += ran;
+        running.spent < running.budget
+    }
+
+    /// The budget of the running event.
+    pub(super) fn budget(&self) -> Duration {
+        self.lock().budget
+    }
+
+    /// What the event has executed so far, to the last tick.
+    pub(super) fn spent(&self) -> Duration {
+        self.lock().spent
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Processor time of the current thread, for measuring from one `resume` to the next tick on the same thread.
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+

@@ -1,0 +1,122 @@
+//! The engine: one per host, with its pool of instances and the thread that ticks its epochs.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use wasmtime::component::Linker;
+use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use super::imports;
+use super::state::State;
+use crate::limits::{CORE_INSTANCES, EPOCH_TICK, TABLE_ELEMENTS, WASM_STACK};
+
+/// Tables that a typical component needs; std Rust has two.
+const TABLES_PER_INSTANCE: u32 = 3;
+/// Core instances that a typical component needs; std Rust has three.
+const CORES_PER_INSTANCE: u32 = 4;
+/// The address space of one memory, wasmtime's default: within it wasm needs no bounds checks.
+const SLOT: usize = 4 << 30;
+/// Memory of an ended instance that is cleared instead of given back, in bytes.
+const KEEP_RESIDENT: usize = 256 * 1024;
+
+/// What the operator decides about the engine.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// Instances that may live at once.
+    pub instances: u32,
+    /// The largest memory that any deployment may give an instance, in bytes.
+    pub max_memory: usize,
+    /// Where compiled components are kept; none compiles them anew at each start.
+    pub cache: Option<PathBuf>,
+}
+
+/// Why the engine could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the WebAssembly engine cannot be set up for {instances} instances: {source:#}")]
+pub struct EngineError {
+    instances: u32,
+    source: wasmtime::Error,
+}
+
+/// wasmtime's engine with the linker for guests. Clones share one engine.
+#[derive(Clone)]
+pub struct Engine {
+    pub(super) inner: wasmtime::Engine,
+    pub(super) linker: Arc<Linker<State>>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Reserve the pool, link the imports and start the epoch ticks.
+    pub fn new(settings: &EngineSettings) -> Result<Self, EngineError> {
+        Self::build(settings).map_err(|source| EngineError { instances: settings.instances, source })
+    }
+
+    fn build(settings: &EngineSettings) -> wasmtime::Result<Self> {
+        let mut config = Config::new();
+        config
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)))
+            .epoch_interruption(true)
+            .max_wasm_stack(WASM_STACK)
+            .wasm_backtrace_max_frames(NonZeroUsize::new(20))
+            .cache(settings.cache.as_ref().and_then(cache));
+        let inner = wasmtime::Engine::new(&config)?;
+        let mut linker = Linker::new(&inner);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        imports::add_to_linker(&mut linker)?;
+        tick(&inner)?;
+        Ok(Engine { inner, linker: Arc::new(linker) })
+    }
+}
+
+fn pool(settings: &EngineSettings) -> PoolingAllocationConfig {
+    let instances = settings.instances;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(CORES_PER_INSTANCE))
+        .total_memories(instances)
+        .total_tables(instances.saturating_mul(TABLES_PER_INSTANCE))
+        .total_stacks(instances)
+        .max_memory_size(settings.max_memory.min(SLOT))
+        .max_core_instances_per_component(CORE_INSTANCES as u32)
+        .max_tables_per_component(CORE_INSTANCES as u32)
+        .max_tables_per_module(16)
+        .table_elements(TABLE_ELEMENTS)
+        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .table_keep_resident(KEEP_RESIDENT / 4)
+        .async_stack_keep_resident(0)
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
+
+/// A cache that cannot be had only costs time: that is said, and the host starts all the same.
+fn cache(directory: &PathBuf) -> Option<Cache> {
+    let mut config = CacheConfig::new();
+    config.with_directory(directory);
+    Cache::new(config)
+        .inspect_err(|error| {
+            let directory = directory.display();
+            tracing::warn!(%directory, "compiled components are not kept: {error:#}");
+        })
+        .ok()
+}
+
+/// Tick the epochs until the engine is gone.
+fn tick(engine: &wasmtime::Engine) -> wasmtime::Result<()> {
+    let engine = engine.weak();
+    thread::Builder::new().name("epoch-ticks".into()).spawn(move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            thread::sleep(EPOCH_TICK);
+        }
+    })?;
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! `whimbrel:websocket/topics`: fan-out between the connections of a deployment.
+
+use bytes::BytesMut;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, WasmList, WasmStr};
+
+use super::{GuestMessage, on_connection};
+use crate::guest::types::Error;
+use crate::guest::state::State;
+use crate::ids::ConnectionId;
+use crate::message;
+use crate::topics::TopicError;
+
+type Answer<T> = wasmtime::Result<(Result<T, Error>,)>;
+
+pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let mut interface = linker.instance("whimbrel:websocket/topics@0.1.0")?;
+    interface.func_wrap("subscribe", subscribe)?;
+    interface.func_wrap("unsubscribe", unsubscribe)?;
+    interface.func_wrap("publish", publish)
+}
+
+fn subscribe(store: StoreContextMut<'_, State>, (id, topic): (u32, WasmStr)) -> Answer<()> {
+    let topic = topic.to_str(&store)?;
+    let shared = &store.data().shared;
+    Ok((on_connection(&store, id, |connection| {
+        Ok(shared.topics.subscribe(connection, &topic, shared.limits.subscriptions)?)
+    }),))
+}
+
+fn unsubscribe(store: StoreContextMut<'_, State>, (id, topic): (u32, WasmStr)) -> Answer<()> {
+    let topic = topic.to_str(&store)?;
+    let topics = &store.data().shared.topics;
+    Ok((on_connection(&store, id, |connection| Ok(topics.unsubscribe(connection, &topic)?)),))
+}
+
+fn publish(
+    store: StoreContextMut<'_, State>,
+    (topic, message, except): (WasmStr, GuestMessage, WasmList<u32>),
+) -> Answer<u32> {
+    let topic = topic.to_str(&store)?;
+    let except: Vec<_> = except.as_le_slice(&store).iter().map(|id| ConnectionId(u32::from_le(*id))).collect();
+    let mut frame = BytesMut::new();
+    message.read((&store).into(), |opcode, payload| message::encode(opcode, payload, &mut frame))?;
+    let published = store.data().shared.topics.publish(&topic, &frame.freeze(), &except);
+    Ok((published.map_err(Error::from),))
+}
+
+impl From<TopicError> for Error {
+    fn from(error: TopicError) -> Self {
+        match error {
+            TopicError::Name(_) => Error::Invalid(error.to_string()),
+            TopicError::Subscriptions(_) => Error::Denied(error.to_string()),
+            TopicError::Closed => Error::Closed,
+        }
+    }
+}

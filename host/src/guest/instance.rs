@@ -1,0 +1,229 @@
+//! One store with one instantiated artifact, and the calls of its handler.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
+
+use super::artifact::Artifact;
+use super::bindings::{handler, upgrade};
+use super::clock::EventClock;
+use super::request::Request;
+use super::state::{Shared, State};
+use super::trap::{ExecutionSpent, Trap};
+use super::types;
+use crate::handshake::{GuestAcceptance, GuestRefusal};
+use crate::ids::ConnectionId;
+use crate::message::Message;
+use crate::outbound::Outbound;
+use crate::session::{Call, CloseCause, CloseInfo};
+
+/// Room for the strings and lists around a message in one call of the host, in bytes.
+const CALL_SLACK: usize = 64 * 1024;
+
+/// Why no instance could be had.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The host's pool of instances is used up.
+    #[error("no instance is free")]
+    Exhausted,
+    /// The guest trapped while it started.
+    #[error("{0}")]
+    Trap(#[from] Trap),
+}
+
+/// One store with one instantiated artifact. After a trap nothing in it is called again.
+pub struct Instance {
+    store: Store<State>,
+    handler: handler::Guest,
+    upgrade: Option<upgrade::Guest>,
+    clock: Arc<EventClock>,
+    /// What `open` is given; taken by it.
+    request: Option<Request>,
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Instance").finish_non_exhaustive()
+    }
+}
+
+impl Instance {
+    /// Instantiate the artifact within `limits.start_time`.
+    pub async fn start(artifact: &Artifact, shared: &Arc<Shared>) -> Result<Self, StartError> {
+        let mut store = new_store(artifact, shared);
+        let clock = store.data().clock.clone();
+        let limit = shared.limits.start_time;
+        clock.start(limit);
+        store.set_epoch_deadline(1);
+        let started = {
+            let start = pin!(instantiate(artifact, &mut store));
+            within(limit, &clock, start).await
+        };
+        match started {
+            Some(Ok((handler, upgrade))) => Ok(Instance { store, handler, upgrade, clock, request: None }),
+            Some(Err(error)) if error.is::<PoolConcurrencyLimitError>() => Err(StartError::Exhausted),
+            Some(Err(error)) => Err(trap(&store, &error).into()),
+            None => Err(Trap::time("limits.start_time", limit).into()),
+        }
+    }
+
+    /// Let the guest answer the handshake; none when it does not export `upgrade`.
+    pub async fn upgrade(
+        &mut self,
+        request: &Request,
+        origin_allowed: bool,
+    ) -> Option<Result<Result<GuestAcceptance, GuestRefusal>, Trap>> {
+        let upgrade = self.upgrade.clone()?;
+        let Instance { store, clock, .. } = self;
+        let limits = &store.data().shared.clone().limits;
+        clock.start(limits.execution);
+        store.set_epoch_deadline(1);
+        let answer = {
+            let call = pin!(upgrade.call_upgrade(&mut *store, request, origin_allowed));
+            within(limits.start_time, clock, call).await
+        };
+        Some(match answer {
+            Some(Ok(answer)) => Ok(answer.map(GuestAcceptance::from).map_err(GuestRefusal::from)),
+            Some(Err(error)) => Err(trap(store, &error)),
+            None => Err(Trap::time("limits.start_time", limits.start_time)),
+        })
+    }
+
+    /// Make the instance the owner of a connection, whose `open` is to be called with `request`.
+    pub fn own(&mut self, connection: Arc<Outbound>, request: Request) {
+        let state = self.store.data_mut();
+        state.set_current(connection.id);
+        state.connections.insert(connection.id.0, connection);
+        self.request = Some(request);
+    }
+
+    /// The connection is over: its number is void from now on.
+    pub fn disown(&mut self, connection: ConnectionId) {
+        self.store.data_mut().connections.remove(&connection.0);
+    }
+
+    /// Call one function of the handler. The inner error is the guest's own, the outer one a trap, after which the
+    /// instance must be dropped.
+    pub async fn call(&mut self, connection: ConnectionId, call: &Call) -> Result<Result<(), String>, Trap> {
+        let request = self.request.take();
+        let Instance { store, handler, clock, .. } = self;
+        let limits = &store.data().shared.limits;
+        let (key, time) = match call {
+            Call::Open => ("limits.start_time", limits.start_time),
+            _ => ("limits.event_time", limits.event_time),
+        };
+        clock.start(limits.execution);
+        store.set_epoch_deadline(1);
+        let returned = {
+            let call = pin!(invoke(store, handler, connection, call, request));
+            within(time, clock, call).await
+        };
+        match returned {
+            Some(Ok(returned)) => Ok(returned),
+            Some(Err(error)) => Err(trap(store, &error)),
+            None => Err(Trap::time(key, time)),
+        }
+    }
+
+    /// Linear memory in use, in bytes.
+    pub fn memory(&self) -> usize {
+        self.store.data().limiter.used()
+    }
+
+    /// What the last event executed, in whole epoch ticks.
+    pub fn execution(&self) -> Duration {
+        self.clock.spent()
+    }
+}
+
+fn new_store(artifact: &Artifact, shared: &Arc<Shared>) -> Store<State> {
+    let limits = &shared.limits;
+    let mut store = Store::new(&artifact.engine.inner, State::new(shared.clone()));
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(limits.outbound.max(limits.max_message_size).saturating_add(CALL_SLACK));
+    store.epoch_deadline_callback(|store| {
+        let state = store.data();
+        if state.clock.tick() { Ok(UpdateDeadline::Yield(1)) } else { Err(ExecutionSpent(state.clock.budget()).into()) }
+    });
+    store
+}
+
+async fn instantiate(
+    artifact: &Artifact,
+    store: &mut Store<State>,
+) -> wasmtime::Result<(handler::Guest, Option<upgrade::Guest>)> {
+    let instance = artifact.pre.instantiate_async(&mut *store).await?;
+    let handler = artifact.handler.load(&mut *store, &instance)?;
+    let upgrade = artifact.upgrade.as_ref().map(|upgrade| upgrade.load(&mut *store, &instance)).transpose()?;
+    Ok((handler, upgrade))
+}
+
+async fn invoke(
+    store: &mut Store<State>,
+    handler: &handler::Guest,
+    connection: ConnectionId,
+    call: &Call,
+    request: Option<Request>,
+) -> wasmtime::Result<Result<(), String>> {
+    let id = connection.0;
+    match call {
+        Call::Message(Message::Text(text)) => {
+            handler.call_on_message(store, id, types::Message::Text(text.as_str())).await
+        }
+        Call::Message(Message::Binary(bytes)) => {
+            handler.call_on_message(store, id, types::Message::Binary(bytes)).await
+        }
+        Call::Open => {
+            let request = request.unwrap_or_default();
+            handler.call_open(store, id, &request).await
+        }
+        Call::Ping(data) => handler.call_on_ping(store, id, data).await.map(Ok),
+        Call::Pong(data) => handler.call_on_pong(store, id, data).await.map(Ok),
+        Call::Close(info) => handler.call_on_close(store, id, lower(info)).await.map(Ok),
+    }
+}
+
+fn lower(info: &CloseInfo) -> types::CloseInfo<'_> {
+    types::CloseInfo {
+        code: info.frame.as_ref().map(|frame| frame.code),
+        reason: info.frame.as_ref().map(|frame| frame.reason.as_str()),
+        cause: match info.cause {
+            CloseCause::Peer => types::CloseCause::Peer,
+            CloseCause::Guest => types::CloseCause::Guest,
+            CloseCause::Network => types::CloseCause::Network,
+            CloseCause::PingTimeout => types::CloseCause::PingTimeout,
+            CloseCause::ProtocolError => types::CloseCause::ProtocolError,
+            CloseCause::InvalidText => types::CloseCause::InvalidText,
+            CloseCause::MessageTooBig => types::CloseCause::MessageTooBig,
+            CloseCause::SlowConsumer => types::CloseCause::SlowConsumer,
+            CloseCause::GuestError => types::CloseCause::GuestError,
+            CloseCause::Drained => types::CloseCause::Drained,
+        },
+    }
+}
+
+fn trap(store: &Store<State>, error: &wasmtime::Error) -> Trap {
+    let state = store.data();
+    Trap::new(error, &state.limiter, state.shared.limits.memory)
+}
+
+/// Drive a call of the guest; none when it takes longer than `limit`, waiting included. A timer exists only once the
+/// guest has yielded or waited.
+async fn within<F: Future>(limit: Duration, clock: &EventClock, mut call: std::pin::Pin<&mut F>) -> Option<F::Output> {
+    let mut timer = None;
+    std::future::poll_fn(|context| {
+        if timer.is_some() {
+            clock.resume();
+        }
+        if let Poll::Ready(output) = call.as_mut().poll(context) {
+            return Poll::Ready(Some(output));
+        }
+        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        timer.as_mut().poll(context).map(|()| None)
+    })
+    .await
+}

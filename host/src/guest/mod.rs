@@ -1,0 +1,26 @@
+//! Guests: everything that touches wasmtime. The rest of the host sees an engine that loads artifacts, artifacts that
+//! start instances, and instances whose functions it calls.
+
+mod artifact;
+mod bindings;
+pub mod capacity;
+mod clock;
+mod engine;
+mod imports;
+mod instance;
+mod limiter;
+mod log;
+mod state;
+mod request;
+mod trap;
+#[doc(hidden)]
+pub mod types;
+mod wasi;
+
+pub use artifact::{Artifact, LoadError};
+pub use request::{Arg, Request};
+pub use engine::{Engine, EngineError, EngineSettings};
+pub use instance::{Instance, StartError};
+pub use state::Shared;
+pub use log::LogBudget;
+pub use trap::{Trap, TrapKind};

@@ -1,0 +1,80 @@
+//! What a store holds beside the guest: the data of one instance.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use wasmtime_wasi::{WasiCtxView, WasiView};
+
+use super::clock::EventClock;
+use super::limiter::MemoryLimiter;
+use super::log::LogBudget;
+use super::wasi::Wasi;
+use crate::ids::ConnectionId;
+use crate::limits::Limits;
+use crate::outbound::Outbound;
+use crate::topics::Topics;
+
+/// What the instances of one revision share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The deployment's limits.
+    pub limits: Limits,
+    /// The environment that the manifest gives.
+    pub environment: Vec<(String, String)>,
+    /// The deployment's topics; they outlive the revision.
+    pub topics: Arc<Topics>,
+    /// The deployment's budget of log lines.
+    pub log: Arc<LogBudget>,
+}
+
+/// The data of one instance.
+pub(super) struct State {
+    pub(super) shared: Arc<Shared>,
+    pub(super) limiter: MemoryLimiter,
+    pub(super) clock: Arc<EventClock>,
+    /// The connections that the instance owns.
+    pub(super) connections: BTreeMap<u32, Arc<Outbound>>,
+    /// The connection whose event is running; 0 for none.
+    pub(super) current: Arc<AtomicU32>,
+    /// Made when the guest first asks: many guests never do.
+    wasi: Option<Box<Wasi>>,
+}
+
+impl State {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        State {
+            limiter: MemoryLimiter::new(shared.limits.memory),
+            shared,
+            clock: Arc::default(),
+            connections: BTreeMap::new(),
+            current: Arc::default(),
+            wasi: None,
+        }
+    }
+
+    /// The connection with this number, if the instance owns it.
+    pub(super) fn connection(&self, id: u32) -> Option<&Arc<Outbound>> {
+        self.connections.get(&id)
+    }
+
+    /// Log lines are from now on those of this connection's event.
+    pub(super) fn set_current(&self, connection: ConnectionId) {
+        self.current.store(connection.0, Ordering::Relaxed);
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let State {
+            shared,
+            current,
+            wasi,
+            ..
+        } = self;
+        wasi.get_or_insert_with(|| {
+            Box::new(Wasi::new(&shared.environment, &shared.log, current))
+        })
+        .view()
+    }
+}

@@ -1,0 +1,176 @@
+//! The running process: engine, registry and listeners put together.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustls::ServerConfig;
+
+use crate::connection::{self, Context};
+use crate::guest::{Engine, EngineError, EngineSettings, capacity};
+use crate::host_config::HostConfig;
+use crate::manifest::Manifest;
+use crate::metrics;
+use crate::registry::{DeployError, Registry, Revision};
+use crate::server::{self, BindError, Drain, Drained, Server, Settings};
+
+/// Open files that are not connections: listeners, components, the runtime.
+const FILES_ELSEWHERE: u64 = 128;
+/// Connections when the limit of open files cannot be read.
+const CONNECTIONS: usize = 10_000;
+
+/// Why a host did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// More instances are asked for than the machine holds.
+    #[error(
+        "host.instances: {asked} is more than this machine holds; vm.max_map_count leaves room for {room}. \
+         Lower it, or raise the setting with: sysctl vm.max_map_count={needed}"
+    )]
+    Instances {
+        /// Asked for.
+        asked: usize,
+        /// What there is room for.
+        room: u32,
+        /// The setting that would do.
+        needed: usize,
+    },
+    /// The engine cannot be set up.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A deployment was refused.
+    #[error(transparent)]
+    Deploy(#[from] DeployError),
+    /// An address cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+}
+
+/// A host that serves.
+#[derive(Debug)]
+pub struct Host {
+    context: Arc<Context>,
+    urls: Vec<String>,
+    metrics_url: Option<String>,
+    drain: Drain,
+    grace: Duration,
+}
+
+impl Host {
+    /// Bind the addresses, load the deployments and serve. `cache` is where compiled components are kept.
+    pub async fn start(
+        config: HostConfig,
+        manifests: Vec<Manifest>,
+        tls: Option<Arc<ServerConfig>>,
+        cache: Option<PathBuf>,
+    ) -> Result<Self, StartError> {
+        let settings = Settings {
+            connections: config.host.connections.unwrap_or_else(connections),
+            connections_per_peer: config.host.connections_per_peer,
+            handshake_time: config.handshake.time,
+            tls,
+        };
+        let server = Server::bind(&config.listen, settings)?;
+        let metrics = match config.metrics {
+            Some(address) => Some(Server::bind(&[address], server::metrics::settings(&config.handshake))?),
+            None => None,
+        };
+        let recorder = metrics.as_ref().and_then(|_| recorder());
+        let engine = Engine::new(&engine_settings(&config, cache)?)?;
+        let registry = Registry::new(engine);
+        registry.deploy(manifests).await?;
+        let (drain, guard) = server::drain();
+        let urls = server.urls();
+        let metrics_url = metrics.as_ref().and_then(|server| server.urls().pop()).map(|url| format!("{url}/metrics"));
+        if let (Some(server), Some(recorder)) = (metrics, recorder) {
+            let render = move || recorder.render();
+            tokio::spawn(server::metrics::run(server, guard.clone(), config.handshake.clone(), render));
+        }
+        let context = Arc::new(Context { registry, handshake: config.handshake, ceilings: config.ceilings });
+        tokio::spawn(serve(server, guard, context.clone()));
+        Ok(Host { context, urls, metrics_url, drain, grace: config.shutdown_grace })
+    }
+
+    /// The addresses in use, as `http://127.0.0.1:8080`, in the order of the host config.
+    pub fn urls(&self) -> &[String] {
+        &self.urls
+    }
+
+    /// Where the metrics are served.
+    pub fn metrics_url(&self) -> Option<&str> {
+        self.metrics_url.as_deref()
+    }
+
+    /// Serve a new revision of a deployment, or a new deployment. Connections of the old revision close with 1012. An
+    /// error changes nothing.
+    pub async fn deploy(&self, manifest: Manifest) -> Result<Vec<Arc<Revision>>, DeployError> {
+        self.context.registry.deploy(vec![manifest]).await
+    }
+
+    /// Stop accepting, close every connection with 1001, and wait for their ends within the grace period.
+    pub async fn shutdown(self) -> Drained {
+        let revisions = self.context.registry.revisions();
+        for revision in &revisions {
+            revision.roster.drain(1001);
+        }
+        let drained = self.drain.finish(self.grace).await;
+        if drained == Drained::GraceOver {
+            let open: usize = revisions.iter().map(|revision| revision.roster.len()).sum();
+            tracing::warn!(open, "shutdown_grace is over; connections are dropped");
+        }
+        drained
+    }
+}
+
+async fn serve(server: Server, guard: server::Guard, context: Arc<Context>) {
+    server
+        .run(guard, move |arrival| {
+            let context = context.clone();
+            async move {
+                let told = arrival.guard.told();
+                connection::serve(&context, arrival.stream, arrival.peer, arrival.deadline, told).await;
+            }
+        })
+        .await;
+}
+
+fn engine_settings(config: &HostConfig, cache: Option<PathBuf>) -> Result<EngineSettings, StartError> {
+    let room = capacity::instances();
+    let instances = match config.host.instances {
+        None => room,
+        Some(asked) => match u32::try_from(asked) {
+            Ok(asked) if asked <= room => asked,
+            _ => {
+                let needed = capacity::mappings(asked);
+                return Err(StartError::Instances { asked, room, needed });
+            }
+        },
+    };
+    let max_memory = config.ceilings.memory.unwrap_or(usize::MAX);
+    Ok(EngineSettings { instances, max_memory, cache })
+}
+
+/// As many connections as the limit of open files leaves room for, after raising it as far as allowed.
+fn connections() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    // Not allowed in some containers: then the old limit stands.
+    let _ = setrlimit(Resource::Nofile, raised);
+    let files = getrlimit(Resource::Nofile).current;
+    files.map_or(CONNECTIONS, |files| usize::try_from(files.saturating_sub(FILES_ELSEWHERE)).unwrap_or(CONNECTIONS))
+}
+
+/// The process's one recorder of metrics.
+fn recorder() -> Option<PrometheusHandle> {
+    static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    RECORDER
+        .get_or_init(|| {
+            let recorder = PrometheusBuilder::new().install_recorder();
+            metrics::describe();
+            recorder.inspect_err(|error| tracing::error!("metrics are not recorded: {error}")).ok()
+        })
+        .clone()
+}
+

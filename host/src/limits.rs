@@ -1,0 +1,371 @@
+//! The numbers that nothing may pass: those a manifest can set, with their defaults, ranges and ceilings, and those fixed
+//! for everybody.
+//!
+//! The table at `settable!` is the only list of the settable ones. A manifest's `[limits]` and the host config's
+//! `[defaults]` and `[ceilings]` are all read by walking [`KEYS`].
+
+use std::fmt;
+use std::time::Duration;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+const GIB: usize = 1024 * MIB;
+
+const MILLISECOND: u64 = 1_000_000;
+const DAY: u64 = 24 * 60 * 60 * 1000 * MILLISECOND;
+/// The contract counts messages and waiting bytes in 32 bits.
+const CONTRACT_BYTES: u64 = u32::MAX as u64;
+
+/// Longest topic name, in bytes of UTF-8; a longer one is `invalid`.
+pub const TOPIC_BYTES: usize = 256;
+/// Longest line of a guest's log, in bytes; the rest of the line is cut off.
+pub const LOG_LINE_BYTES: usize = 8 * KIB;
+/// Largest component file, in bytes; a larger one is refused before it is read.
+pub const COMPONENT_BYTES: u64 = 64 * MIB as u64;
+/// Elements of one wasm table; growth beyond is refused.
+pub const TABLE_ELEMENTS: usize = 20_000;
+/// Core instances that one component may be made of; with more it is refused when it is loaded.
+pub const CORE_INSTANCES: usize = 64;
+/// Stack of a running guest, in bytes; passing it is a trap.
+pub const WASM_STACK: usize = 512 * KIB;
+/// Time between two epoch ticks. A running guest yields at each tick, so execution is measured in these steps.
+pub const EPOCH_TICK: Duration = Duration::from_millis(10);
+/// Fragments of one message that are free of the size rule; one more is allowed per [`BYTES_PER_FRAGMENT`] received.
+pub const FRAGMENTS: usize = 1024;
+/// Bytes of a message that allow one more fragment, beyond [`FRAGMENTS`].
+pub const BYTES_PER_FRAGMENT: usize = 16;
+/// Time from the first fragment of a message to its last; then 1008.
+pub const MESSAGE_TIME: Duration = Duration::from_secs(30);
+/// Largest manifest or host config, in bytes.
+pub const CONFIG_BYTES: u64 = 256 * KIB as u64;
+/// Routes of one deployment.
+pub const ROUTES: usize = 256;
+
+/// How a limit is written and shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Bytes, as in `"64MiB"`.
+    Size,
+    /// A time, as in `"100ms"`.
+    Time,
+    /// A time, or `"off"`.
+    TimeOrOff,
+    /// A whole number.
+    Count,
+}
+
+/// The value of one limit in a form that all limits share, so that they can be read, compared and shown alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// How it is written.
+    pub kind: Kind,
+    /// Bytes, nanoseconds or a count, as the kind says; none when the limit is off.
+    pub amount: Option<u64>,
+}
+
+impl Value {
+    /// Whether this allows more than `ceiling` does. A limit that is off allows more than any number.
+    pub fn exceeds(&self, ceiling: &Value) -> bool {
+        self.amount.unwrap_or(u64::MAX) > ceiling.amount.unwrap_or(u64::MAX)
+    }
+}
+
+/// As it is written in a manifest, without quotes: `64MiB`, `1m 30s`, `off`.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(amount) = self.amount else { return f.write_str("off") };
+        match self.kind {
+            Kind::Count => write!(f, "{amount}"),
+            Kind::Time | Kind::TimeOrOff => humantime::format_duration(Duration::from_nanos(amount)).fmt(f),
+            Kind::Size => {
+                let units = [(GIB as u64, "GiB"), (MIB as u64, "MiB"), (KIB as u64, "KiB")];
+                let exact = units.into_iter().find(|(unit, _)| amount >= *unit && amount % unit == 0);
+                let (unit, name) = exact.unwrap_or((1, "B"));
+                write!(f, "{}{name}", amount / unit)
+            }
+        }
+    }
+}
+
+/// One settable limit: how its key is called, what it may be, where it is kept.
+pub struct Key {
+    /// The key in `[limits]`, `[defaults]` and `[ceilings]`.
+    pub name: &'static str,
+    /// How it is written.
+    pub kind: Kind,
+    /// The least allowed amount, in the unit of [`Value::amount`].
+    pub least: u64,
+    /// The greatest allowed amount, in the unit of [`Value::amount`].
+    pub most: u64,
+    get: fn(&Limits) -> Option<u64>,
+    set: fn(&mut Limits, Option<u64>),
+    ceiling: fn(&Ceilings) -> Option<Option<u64>>,
+    set_ceiling: fn(&mut Ceilings, Option<Option<u64>>),
+}
+
+impl Key {
+    /// An amount of this limit's kind.
+    pub fn value(&self, amount: Option<u64>) -> Value {
+        Value { kind: self.kind, amount }
+    }
+
+    /// What `limits` hold.
+    pub fn get(&self, limits: &Limits) -> Value {
+        self.value((self.get)(limits))
+    }
+
+    /// Change what `limits` hold.
+    pub fn set(&self, limits: &mut Limits, value: Value) {
+        (self.set)(limits, value.amount);
+    }
+
+    /// The ceiling; none when there is none.
+    pub fn ceiling(&self, ceilings: &Ceilings) -> Option<Value> {
+        (self.ceiling)(ceilings).map(|amount| self.value(amount))
+    }
+
+    /// Change or lift the ceiling.
+    pub fn set_ceiling(&self, ceilings: &mut Ceilings, value: Option<Value>) {
+        (self.set_ceiling)(ceilings, value.map(|value| value.amount));
+    }
+}
+
+/// Between a field's type and the amount in a [`Value`].
+trait Amount {
+    fn amount(&self) -> Option<u64>;
+    /// Off becomes the greatest value where the type has no word for it; too great an amount is clamped to it.
+    fn from_amount(amount: Option<u64>) -> Self;
+}
+
+impl Amount for usize {
+    fn amount(&self) -> Option<u64> {
+        u64::try_from(*self).ok()
+    }
+    fn from_amount(amount: Option<u64>) -> Self {
+        amount.and_then(|amount| usize::try_from(amount).ok()).unwrap_or(usize::MAX)
+    }
+}
+
+impl Amount for u32 {
+    fn amount(&self) -> Option<u64> {
+        Some(u64::from(*self))
+    }
+    fn from_amount(amount: Option<u64>) -> Self {
+        amount.and_then(|amount| u32::try_from(amount).ok()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Amount for Duration {
+    fn amount(&self) -> Option<u64> {
+        Some(u64::try_from(self.as_nanos()).unwrap_or(u64::MAX))
+    }
+    fn from_amount(amount: Option<u64>) -> Self {
+        Duration::from_nanos(amount.unwrap_or(u64::MAX))
+    }
+}
+
+impl Amount for Option<Duration> {
+    fn amount(&self) -> Option<u64> {
+        self.and_then(|time| time.amount())
+    }
+    fn from_amount(amount: Option<u64>) -> Self {
+        amount.map(Duration::from_nanos)
+    }
+}
+
+/// Makes `Limits`, its defaults, `Ceilings`, their defaults and `KEYS` from one table.
+macro_rules! settable {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident: $type:ty = $default:expr, $kind:ident $least:literal * $unit:expr => $most:expr, ceiling $ceiling:expr;
+    )+) => {
+        /// What a deployment may use, every value checked. The ranges are those of [`KEYS`]; the ping timeout is never
+        /// longer than the ping interval, unless it is off.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Limits {
+            $( $(#[doc = $doc])+ pub $name: $type, )+
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Limits { $( $name: $default, )+ }
+            }
+        }
+
+        /// The most that a manifest may ask for; none: as much as it likes.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Ceilings {
+            $( #[doc = concat!("Ceiling of [`Limits::", stringify!($name), "`].")] pub $name: Option<$type>, )+
+        }
+
+        impl Default for Ceilings {
+            fn default() -> Self {
+                Ceilings { $( $name: $ceiling, )+ }
+            }
+        }
+
+        /// Every settable limit, in the order in which they are shown.
+        pub const KEYS: &[Key] = &[$( Key {
+            name: stringify!($name),
+            kind: Kind::$kind,
+            least: $least * $unit,
+            most: $most,
+            get: |limits| limits.$name.amount(),
+            set: |limits, amount| limits.$name = Amount::from_amount(amount),
+            ceiling: |ceilings| ceilings.$name.as_ref().map(Amount::amount),
+            set_ceiling: |ceilings, ceiling| ceilings.$name = ceiling.map(Amount::from_amount),
+        }, )+];
+    };
+}
+
+settable! {
+    /// Linear memory of one instance, in bytes; growth beyond is refused.
+    memory: usize = 64 * MIB, Size 64 * KIB as u64 => 4 * GIB as u64, ceiling Some(GIB);
+    /// Time that the guest may run per event, in steps of [`EPOCH_TICK`]; then it is trapped.
+    execution: Duration = Duration::from_millis(100), Time 1 * MILLISECOND => DAY, ceiling Some(Duration::from_secs(10));
+    /// Time per event, waiting included; then the guest is trapped.
+    event_time: Duration = Duration::from_secs(10), Time 1 * MILLISECOND => DAY, ceiling Some(Duration::from_secs(300));
+    /// Time for making the instance and its `open`; then 503, or 1011 after the 101.
+    start_time: Duration = Duration::from_secs(1), Time 1 * MILLISECOND => DAY, ceiling Some(Duration::from_secs(30));
+    /// Largest inbound message, in bytes (fits 32 bits); a larger one closes the connection with 1009.
+    max_message_size: usize = 10 * MIB, Size 1 * 1 => CONTRACT_BYTES, ceiling Some(256 * MIB);
+    /// Bytes that may wait for one peer (fits 32 bits), always at least one message; beyond, `buffer-full`.
+    outbound: usize = 16 * MIB, Size 1 * 1 => CONTRACT_BYTES, ceiling Some(256 * MIB);
+    /// Time for which an outbound may stay full; then the connection closes with 1008.
+    slow_consumer_time: Duration = Duration::from_secs(30), Time 1 * MILLISECOND => DAY, ceiling None;
+    /// Open connections of one deployment; beyond, 503.
+    connections: usize = 100_000, Count 1 * 1 => u32::MAX as u64, ceiling None;
+    /// Time between keep-alive pings; none: no pings.
+    ping_interval: Option<Duration> = Some(Duration::from_secs(30)), TimeOrOff 1 * MILLISECOND => DAY, ceiling None;
+    /// Time that a silent peer is given after a keep-alive ping; none: it is never given up.
+    ping_timeout: Option<Duration> = Some(Duration::from_secs(30)), TimeOrOff 1 * MILLISECOND => DAY, ceiling None;
+    /// Time that the peer is given to answer a close frame; then the transport is closed.
+    close_timeout: Duration = Duration::from_secs(5), Time 1 * MILLISECOND => DAY, ceiling None;
+    /// Topics that one connection may be subscribed to; beyond, `denied`.
+    subscriptions: usize = 100, Count 0 * 1 => u32::MAX as u64, ceiling None;
+    /// Log lines of one deployment per second; more are dropped and counted.
+    log_lines: u32 = 100, Count 0 * 1 => u32::MAX as u64, ceiling None;
+}
+
+impl Limits {
+    /// Every limit with its value as people write it, in the order of [`KEYS`].
+    pub fn rows(&self) -> impl Iterator<Item = (&'static str, String)> + '_ {
+        KEYS.iter().map(|key| (key.name, key.get(self).to_string()))
+    }
+
+    /// Lower a ping timeout that is longer than the ping interval to the interval.
+    pub fn fit_ping_timeout(&mut self) {
+        if let (Some(interval), Some(timeout)) = (self.ping_interval, self.ping_timeout) {
+            self.ping_timeout = Some(timeout.min(interval));
+        }
+    }
+}
+
+impl Ceilings {
+    /// No ceiling at all.
+    pub fn none() -> Self {
+        let mut ceilings = Ceilings::default();
+        for key in KEYS {
+            key.set_ceiling(&mut ceilings, None);
+        }
+        ceilings
+    }
+
+    /// Lower every limit that is over its ceiling to the ceiling.
+    pub fn lower(&self, limits: &mut Limits) {
+        for key in KEYS {
+            if let Some(ceiling) = key.ceiling(self)
+                && key.get(limits).exceeds(&ceiling)
+            {
+                key.set(limits, ceiling);
+            }
+        }
+        limits.fit_ping_timeout();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> &'static Key {
+        KEYS.iter().find(|key| key.name == name).unwrap()
+    }
+
+    #[test]
+    fn defaults_are_in_range_and_under_the_ceilings() {
+        for key in KEYS {
+            let default = key.get(&Limits::default());
+            let amount = default.amount.unwrap();
+            assert!((key.least..=key.most).contains(&amount), "{}", key.name);
+            if let Some(ceiling) = key.ceiling(&Ceilings::default()) {
+                assert!(!default.exceeds(&ceiling), "{}", key.name);
+                assert!(ceiling.amount.unwrap() <= key.most, "{}", key.name);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_read_as_a_manifest_is_written() {
+        let rows: Vec<String> = Limits::default().rows().map(|(key, value)| format!("{key} = {value}")).collect();
+        let expected = [
+            "memory = 64MiB",
+            "execution = 100ms",
+            "event_time = 10s",
+            "start_time = 1s",
+            "max_message_size = 10MiB",
+            "outbound = 16MiB",
+            "slow_consumer_time = 30s",
+            "connections = 100000",
+            "ping_interval = 30s",
+            "ping_timeout = 30s",
+            "close_timeout = 5s",
+            "subscriptions = 100",
+            "log_lines = 100",
+        ];
+        assert_eq!(rows, expected);
+    }
+
+    #[test]
+    fn every_key_sets_what_it_gets() {
+        for key in KEYS {
+            let (mut limits, mut ceilings) = (Limits::default(), Ceilings::default());
+            let value = key.value(Some(key.least));
+            key.set(&mut limits, value);
+            key.set_ceiling(&mut ceilings, Some(value));
+            assert_eq!(key.get(&limits), value, "{}", key.name);
+            assert_eq!(key.ceiling(&ceilings), Some(value), "{}", key.name);
+            assert!(key.ceiling(&Ceilings::none()).is_none());
+        }
+    }
+
+    #[test]
+    fn sizes_are_shown_exactly() {
+        let shown = |amount| key("memory").value(Some(amount)).to_string();
+        assert_eq!(shown(0), "0B");
+        assert_eq!(shown(1023), "1023B");
+        assert_eq!(shown(1536 * 1024), "1536KiB");
+        assert_eq!(shown(4 * GIB as u64), "4GiB");
+    }
+
+    #[test]
+    fn off_is_over_every_ceiling() {
+        let interval = key("ping_interval");
+        let off = interval.value(None);
+        assert_eq!(off.to_string(), "off");
+        assert!(off.exceeds(&interval.value(Some(DAY))));
+        assert!(!off.exceeds(&off));
+    }
+
+    #[test]
+    fn a_ceiling_lowers_a_default() {
+        let ceilings =
+            Ceilings { memory: Some(MIB), ping_interval: Some(Some(Duration::from_secs(5))), ..Ceilings::none() };
+        let mut limits = Limits::default();
+        ceilings.lower(&mut limits);
+        assert_eq!(limits.memory, MIB);
+        assert_eq!(limits.ping_interval, Some(Duration::from_secs(5)));
+        assert_eq!(limits.ping_timeout, Some(Duration::from_secs(5)));
+        assert_eq!(limits.execution, Duration::from_millis(100));
+    }
+}

@@ -1,0 +1,94 @@
+//! What the host counts. Names follow Prometheus: totals are counters, the rest are gauges.
+
+use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+
+/// Say what each metric means; for the exporter.
+pub fn describe() {
+    describe_gauge!("whimbrel_connections", "Open WebSocket connections");
+    describe_gauge!("whimbrel_instances", "Live instances of guests");
+    describe_gauge!("whimbrel_revision", "The revision that new connections meet");
+    describe_counter!("whimbrel_connections_total", "WebSocket connections opened");
+    describe_counter!("whimbrel_closes_total", "WebSocket connections ended, by cause");
+    describe_counter!("whimbrel_handshakes_refused_total", "Handshakes refused, by HTTP status");
+    describe_counter!("whimbrel_messages_received_total", "Messages given to handlers");
+    describe_counter!("whimbrel_messages_sent_total", "Messages queued for peers, publications included");
+    describe_counter!("whimbrel_bytes_received_total", "Payload bytes given to handlers");
+    describe_counter!("whimbrel_bytes_sent_total", "Bytes of frames taken by sockets");
+    describe_counter!("whimbrel_traps_total", "Guest calls that ended with a trap, by kind");
+    describe_counter!("whimbrel_guest_errors_total", "Guest calls that returned an error, by function");
+    describe_counter!("whimbrel_limits_hit_total", "Limits that were reached, by limit");
+    describe_counter!("whimbrel_log_lines_dropped_total", "Log lines of guests over limits.log_lines");
+}
+
+/// The handles of one deployment, so that the serving path looks nothing up by name.
+pub struct DeploymentMetrics {
+    deployment: String,
+    /// Open connections.
+    pub connections: Gauge,
+    /// Connections opened.
+    pub opened: Counter,
+    /// Live instances.
+    pub instances: Gauge,
+    /// Messages given to the handler.
+    pub messages_in: Counter,
+    /// Messages queued for peers.
+    pub messages_out: Counter,
+    /// Payload bytes given to the handler.
+    pub bytes_in: Counter,
+    /// Bytes of frames taken by sockets.
+    pub bytes_out: Counter,
+}
+
+impl std::fmt::Debug for DeploymentMetrics {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("DeploymentMetrics").field("deployment", &self.deployment).finish_non_exhaustive()
+    }
+}
+
+impl DeploymentMetrics {
+    /// The handles for this deployment.
+    pub fn new(deployment: &str) -> Self {
+        let label = || deployment.to_owned();
+        DeploymentMetrics {
+            deployment: label(),
+            connections: gauge!("whimbrel_connections", "deployment" => label()),
+            opened: counter!("whimbrel_connections_total", "deployment" => label()),
+            instances: gauge!("whimbrel_instances", "deployment" => label()),
+            messages_in: counter!("whimbrel_messages_received_total", "deployment" => label()),
+            messages_out: counter!("whimbrel_messages_sent_total", "deployment" => label()),
+            bytes_in: counter!("whimbrel_bytes_received_total", "deployment" => label()),
+            bytes_out: counter!("whimbrel_bytes_sent_total", "deployment" => label()),
+        }
+    }
+
+    /// A connection ended.
+    pub fn closed(&self, cause: &'static str) {
+        counter!("whimbrel_closes_total", "deployment" => self.deployment.clone(), "cause" => cause).increment(1);
+    }
+
+    /// A call of the guest trapped.
+    pub fn trapped(&self, kind: &'static str) {
+        counter!("whimbrel_traps_total", "deployment" => self.deployment.clone(), "kind" => kind).increment(1);
+    }
+
+    /// A function of the handler returned an error.
+    pub fn failed(&self, function: &'static str) {
+        counter!("whimbrel_guest_errors_total", "deployment" => self.deployment.clone(), "function" => function)
+            .increment(1);
+    }
+
+    /// A limit was reached.
+    pub fn limit_hit(&self, limit: &'static str) {
+        counter!("whimbrel_limits_hit_total", "deployment" => self.deployment.clone(), "limit" => limit).increment(1);
+    }
+
+    /// The revision that new connections meet from now on.
+    pub fn revision(&self, number: u32) {
+        gauge!("whimbrel_revision", "deployment" => self.deployment.clone()).set(number);
+    }
+}
+
+/// A handshake was refused with this status.
+pub fn handshake_refused(status: u16) {
+    counter!("whimbrel_handshakes_refused_total", "status" => status.to_string()).increment(1);
+}

@@ -1,0 +1,344 @@
+//! The way out: the bounded queue to one peer, whoever writes into it.
+//!
+//! Guests, publications and tungstenite's control frames all append to it under one lock, so what leaves is in the
+//! order in which it was queued. Only the connection's task takes from it.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::Notify;
+
+use crate::ids::ConnectionId;
+use crate::message::{self, Opcode};
+use crate::session::CloseFrame;
+
+/// Payloads from this size get a buffer of their own instead of being gathered with their neighbours.
+const GATHER_BELOW: usize = 16 * 1024;
+/// An emptied buffer up to this capacity is kept for the next burst.
+const KEEP_CAPACITY: usize = 16 * 1024;
+
+/// Why something was not queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// A close frame was queued or received, or the transport has ended.
+    #[error("the connection is closing or closed")]
+    Closed,
+    /// The message alone is over the limit, in bytes.
+    #[error("the message is over the limit of {0} bytes")]
+    TooLarge(usize),
+    /// The limit leaves no room; this many bytes already wait.
+    #[error("the outbound buffer is full: {0} bytes wait")]
+    Full(usize),
+}
+
+/// What the connection's task is asked to do beside writing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// The guest called `close`.
+    Close(Option<CloseFrame>),
+    /// The host or the revision is being drained: close with this code.
+    Drain(u16),
+    /// A publication did not fit.
+    Overflowed,
+    /// Drop the transport without a word: the time for a graceful end is over.
+    Abort,
+    /// Set TCP_NODELAY.
+    NoDelay(bool),
+}
+
+/// The limits of one connection's way out, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Capacity {
+    /// What may wait; one message is always taken.
+    pub outbound: usize,
+    /// The largest message that is taken at all.
+    pub message: usize,
+}
+
+/// The bounded queue to one peer, with what others may know of the connection.
+#[derive(Debug)]
+pub struct Outbound {
+    /// The connection.
+    pub id: ConnectionId,
+    /// The subprotocol of the handshake.
+    pub subprotocol: Option<String>,
+    capacity: Capacity,
+    queue: Mutex<Queue>,
+    drained: Notify,
+    messages_in: AtomicU64,
+    round_trip_us: AtomicU32,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    sealed: VecDeque<Bytes>,
+    tail: BytesMut,
+    /// Bytes queued and not yet taken by the socket.
+    waiting: usize,
+    messages: u64,
+    is_closed: bool,
+    /// A message was refused, and the limit is still reached.
+    is_full: bool,
+    wishes: Vec<Wish>,
+    sleep: Sleep,
+    writer: Option<Waker>,
+    topics: BTreeSet<Arc<str>>,
+}
+
+impl Outbound {
+    /// An empty queue.
+    pub fn new(id: ConnectionId, subprotocol: Option<String>, capacity: Capacity) -> Self {
+        Outbound {
+            id,
+            subprotocol,
+            capacity,
+            queue: Mutex::default(),
+            drained: Notify::new(),
+            messages_in: AtomicU64::new(0),
+            round_trip_us: AtomicU32::new(0),
+        }
+    }
+
+    /// Queue a message; yields the bytes that now wait.
+    pub fn send(&self, opcode: Opcode, payload: &[u8]) -> Result<usize, SendError> {
+        if payload.len() > self.capacity.message {
+            return Err(SendError::TooLarge(self.capacity.message));
+        }
+        let mut queue = self.admit(payload.len())?;
+        if payload.len() >= GATHER_BELOW {
+            queue.seal();
+        }
+        let before = queue.tail.len();
+        message::encode(opcode, payload, &mut queue.tail);
+        queue.waiting += queue.tail.len() - before;
+        if opcode != Opcode::Ping {
+            queue.messages += 1;
+        }
+        queue.wake();
+        Ok(queue.waiting)
+    }
+
+    /// Queue a frame that was encoded for many; yields the bytes that now wait.
+    pub fn send_encoded(&self, frame: &Bytes) -> Result<usize, SendError> {
+        let mut queue = self.admit(frame.len())?;
+        if frame.len() >= GATHER_BELOW {
+            queue.seal();
+            queue.sealed.push_back(frame.clone());
+        } else {
+            queue.tail.extend_from_slice(frame);
+        }
+        queue.waiting += frame.len();
+        queue.messages += 1;
+        queue.wake();
+        Ok(queue.waiting)
+    }
+
+    /// Queue control frames that the protocol itself demands; they are few and small, and never refused.
+    pub fn send_control(&self, frames: &[u8]) {
+        let mut queue = self.lock();
+        queue.tail.extend_from_slice(frames);
+        queue.waiting += frames.len();
+        queue.wake();
+    }
+
+    /// Ask the task for something. After a `Close` nothing more is queued.
+    pub fn wish(&self, wish: Wish) -> Result<(), SendError> {
+        let mut queue = self.lock();
+        match wish {
+            Wish::Drain(_) | Wish::Abort => {}
+            _ if queue.is_closed => return Err(SendError::Closed),
+            Wish::Close(_) | Wish::Overflowed => queue.is_closed = true,
+            // The last word counts, and a loop of calls holds no memory.
+            Wish::NoDelay(_) => queue.wishes.retain(|old| !matches!(old, Wish::NoDelay(_))),
+        }
+        if !queue.wishes.contains(&wish) {
+            queue.wishes.push(wish);
+        }
+        queue.wake_always();
+        Ok(())
+    }
+
+    /// Wait until at most `low_water` bytes wait.
+    pub async fn drained(&self, low_water: usize) -> Result<(), SendError> {
+        loop {
+            let mut progress = std::pin::pin!(self.drained.notified());
+            progress.as_mut().enable();
+            {
+                let queue = self.lock();
+                if queue.is_closed {
+                    return Err(SendError::Closed);
+                }
+                if queue.waiting <= low_water {
+                    return Ok(());
+                }
+            }
+            progress.await;
+        }
+    }
+
+    /// Refuse everything from now on: a close frame was sent or received, or the transport has ended.
+    pub fn close(&self) {
+        self.lock().is_closed = true;
+        self.drained.notify_waiters();
+    }
+
+    /// Whether something can still be sent.
+    pub fn is_open(&self) -> bool {
+        !self.lock().is_closed
+    }
+
+    /// Bytes that wait, and messages queued so far.
+    pub fn backlog(&self) -> (usize, u64) {
+        let queue = self.lock();
+        (queue.waiting, queue.messages)
+    }
+
+    /// Count messages given to the handler.
+    pub fn count_in(&self, messages: u64) {
+        // Only the connection's task writes this number, so no read-modify-write is needed.
+        let sum = self.messages_in.load(Ordering::Relaxed) + messages;
+        self.messages_in.store(sum, Ordering::Relaxed);
+    }
+
+    /// Messages given to the handler.
+    pub fn messages_in(&self) -> u64 {
+        self.messages_in.load(Ordering::Relaxed)
+    }
+
+    /// Remember the round trip of a keep-alive ping.
+    pub fn set_round_trip(&self, time: Duration) {
+        let micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX).max(1);
+        self.round_trip_us.store(micros, Ordering::Relaxed);
+    }
+
+    /// The last round trip, in microseconds.
+    pub fn round_trip_us(&self) -> Option<u32> {
+        match self.round_trip_us.load(Ordering::Relaxed) {
+            0 => None,
+            micros => Some(micros),
+        }
+    }
+
+    /// The topics that the connection is subscribed to, under the queue's lock.
+    pub fn with_topics<R>(&self, change: impl FnOnce(&mut BTreeSet<Arc<str>>) -> R) -> R {
+        change(&mut self.lock().topics)
+    }
+
+    /// Take what waits to be written: into `buffers`, or, when it all lies in one buffer, by swapping it with the empty
+    /// `gathered`.
+    pub(crate) fn take(&self, gathered: &mut BytesMut, buffers: &mut VecDeque<Bytes>) {
+        let mut queue = self.lock();
+        if queue.sealed.is_empty() {
+            std::mem::swap(&mut queue.tail, gathered);
+        } else {
+            queue.seal();
+            buffers.append(&mut queue.sealed);
+        }
+    }
+
+    /// The socket took this many bytes of what `take` gave; yields how many still wait.
+    pub(crate) fn written(&self, bytes: usize) -> usize {
+        let mut queue = self.lock();
+        queue.waiting -= bytes.min(queue.waiting);
+        queue.is_full &= queue.waiting >= self.capacity.outbound;
+        let waiting = queue.waiting;
+        drop(queue);
+        self.drained.notify_waiters();
+        waiting
+    }
+
+    /// Before the task sleeps: what is there to do instead, or else wake it by `waker`. When the socket takes nothing
+    /// (`is_blocked`), more bytes are no reason to wake up.
+    pub(crate) fn rest(&self, is_blocked: bool, waker: &Waker) -> Rest {
+        let mut queue = self.lock();
+        if !queue.wishes.is_empty() {
+            return Rest::Wishes(std::mem::take(&mut queue.wishes));
+        }
+        if !is_blocked && !(queue.tail.is_empty() && queue.sealed.is_empty()) {
+            return Rest::Bytes;
+        }
+        match &mut queue.writer {
+            Some(known) if known.will_wake(waker) => {}
+            writer => *writer = Some(waker.clone()),
+        }
+        queue.sleep = if is_blocked { Sleep::Blocked } else { Sleep::Idle };
+        Rest::Asleep { is_full: queue.is_full }
+    }
+
+    fn admit(&self, bytes: usize) -> Result<MutexGuard<'_, Queue>, SendError> {
+        let mut queue = self.lock();
+        if queue.is_closed {
+            return Err(SendError::Closed);
+        }
+        if queue.waiting > 0 && queue.waiting + bytes > self.capacity.outbound {
+            queue.is_full = true;
+            return Err(SendError::Full(queue.waiting));
+        }
+        Ok(queue)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the task finds before it sleeps.
+#[derive(Debug)]
+pub(crate) enum Rest {
+    /// Nothing: it will be woken. Whether a message was refused for want of room, and there still is none.
+    Asleep { is_full: bool },
+    /// Bytes were queued meanwhile.
+    Bytes,
+    /// Something beside writing is asked for.
+    Wishes(Vec<Wish>),
+}
+
+/// Whether the task sleeps, and what wakes it.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Sleep {
+    #[default]
+    Awake,
+    /// Until anything is queued or wished.
+    Idle,
+    /// The socket takes nothing: until something is wished.
+    Blocked,
+}
+
+impl Queue {
+    /// Bytes were queued: wake the task if it waits for them.
+    fn wake(&mut self) {
+        if self.sleep == Sleep::Idle {
+            self.wake_always();
+        }
+    }
+
+    fn wake_always(&mut self) {
+        if self.sleep != Sleep::Awake {
+            self.sleep = Sleep::Awake;
+            if let Some(writer) = &self.writer {
+                writer.wake_by_ref();
+            }
+        }
+    }
+
+    /// Close the gathering buffer, so that what follows starts a new one.
+    fn seal(&mut self) {
+        if !self.tail.is_empty() {
+            self.sealed
+                .push_back(std::mem::take(&mut self.tail).freeze());
+        }
+    }
+}
+
+/// Give an emptied buffer back for the next burst, unless it has grown too large to keep.
+pub(crate) fn recycle(buffer: &mut BytesMut) {
+    if buffer.capacity() > KEEP_CAPACITY {
+        *buffer = BytesMut::new();
+    } else {
+        buffer.clear();
+    }
+}

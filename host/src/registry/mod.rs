@@ -1,0 +1,199 @@
+//! All deployments of a host and which route leads where.
+
+mod revision;
+mod roster;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Mutex;
+
+pub use revision::{Deployment, Revision, RevisionError};
+pub use roster::{Roster, Seat};
+
+use crate::guest::Engine;
+use crate::manifest::{Manifest, StaticFiles};
+use crate::routing::{Args, Conflicts, Found, Table};
+
+/// Why deployments were refused; what was served before is served still.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// Two manifests of one name.
+    #[error("two manifests have the name {name:?}: {first} and {second}")]
+    Name {
+        /// The name.
+        name: String,
+        /// A manifest's path.
+        first: String,
+        /// The other manifest's path.
+        second: String,
+    },
+    /// Routes that match the same paths.
+    #[error("{0}")]
+    Routes(#[from] Conflicts),
+    /// Two deployments serve files at one path.
+    #[error("deployments {first:?} and {second:?} both serve static files at {at:?}; change `at` in one of them")]
+    Static {
+        /// The deployment that came first.
+        first: String,
+        /// The deployment that came later.
+        second: String,
+        /// The path.
+        at: String,
+    },
+    /// Components that do not fit or start.
+    #[error("{}", Lines(.0))]
+    Revisions(Vec<RevisionError>),
+}
+
+struct Lines<'a>(&'a [RevisionError]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            let newline = if index == 0 { "" } else { "\n" };
+            write!(formatter, "{newline}{error}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What a path leads to.
+#[derive(Debug)]
+pub enum Target {
+    /// A revision, with what its route captured.
+    Handler(Arc<Revision>, Args),
+    /// A route matches, but a capture is not percent-encoded UTF-8: 400.
+    BadPath,
+    /// No route matches: 404, unless a file does.
+    None,
+}
+
+/// All deployments of a host and which route leads where. Looking up takes no lock.
+#[derive(Debug)]
+pub struct Registry {
+    engine: Engine,
+    current: ArcSwap<Current>,
+    /// Held while deploying: one at a time.
+    deploying: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Current {
+    revisions: BTreeMap<String, Arc<Revision>>,
+    routes: Table<Arc<Revision>>,
+    /// The longest path first.
+    statics: Vec<Arc<StaticFiles>>,
+}
+
+impl Registry {
+    /// A registry that serves nothing yet.
+    pub fn new(engine: Engine) -> Self {
+        Registry { engine, current: ArcSwap::default(), deploying: Mutex::new(()) }
+    }
+
+    /// Serve these manifests beside what is served already, a name's new revision in place of its old one. The old
+    /// revisions' connections are asked to close with 1012. All or nothing: an error changes nothing.
+    pub async fn deploy(&self, manifests: Vec<Manifest>) -> Result<Vec<Arc<Revision>>, DeployError> {
+        let _one_at_a_time = self.deploying.lock().await;
+        check_names(&manifests)?;
+        let before = self.current.load_full();
+        let (mut loaded, mut problems) = (Vec::new(), Vec::new());
+        for manifest in manifests {
+            let old = before.revisions.get(&manifest.name);
+            let deployment = old.map_or_else(|| Arc::new(Deployment::new(&manifest.name)), |old| old.deployment.clone());
+            let number = old.map_or(1, |old| old.number + 1);
+            match Revision::load(&self.engine, deployment, number, manifest).await {
+                Ok(revision) => loaded.push(Arc::new(revision)),
+                Err(error) => problems.push(error),
+            }
+        }
+        let mut revisions = before.revisions.clone();
+        revisions.extend(loaded.iter().map(|revision| (revision.manifest.name.clone(), revision.clone())));
+        let current = Current::new(revisions)?;
+        if !problems.is_empty() {
+            return Err(DeployError::Revisions(problems));
+        }
+        self.current.store(Arc::new(current));
+        for revision in &loaded {
+            revision.deployment.metrics.revision(revision.number);
+            if let Some(old) = before.revisions.get(&revision.manifest.name) {
+                old.roster.drain(1012);
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// Where a raw path, without its query, leads.
+    pub fn find(&self, path: &str) -> Target {
+        match self.current.load().routes.find(path) {
+            Found::Match(revision, args) => Target::Handler(revision, args),
+            Found::BadPath => Target::BadPath,
+            Found::None => Target::None,
+        }
+    }
+
+    /// The static files below which a path lies.
+    pub fn find_static(&self, path: &str) -> Option<Arc<StaticFiles>> {
+        let current = self.current.load();
+        current.statics.iter().find(|files| is_below(path, &files.at)).cloned()
+    }
+
+    /// The current revision of every deployment.
+    pub fn revisions(&self) -> Vec<Arc<Revision>> {
+        self.current.load().revisions.values().cloned().collect()
+    }
+}
+
+impl Current {
+    fn new(revisions: BTreeMap<String, Arc<Revision>>) -> Result<Self, DeployError> {
+        let routes = Table::new(
+            revisions.iter().map(|(name, revision)| (name.as_str(), revision.manifest.routes.as_slice(), revision.clone())),
+        )?;
+        let mut taken = BTreeMap::new();
+        for (name, revision) in &revisions {
+            let Some(files) = &revision.manifest.static_files else { continue };
+            if let Some((first, _)) = taken.insert(files.at.clone(), (name.clone(), Arc::new(files.clone()))) {
+                return Err(DeployError::Static { first, second: name.clone(), at: files.at.clone() });
+            }
+        }
+        let mut statics: Vec<_> = taken.into_values().map(|(_, files)| files).collect();
+        statics.sort_by_key(|files| std::cmp::Reverse(files.at.len()));
+        Ok(Current { revisions, routes, statics })
+    }
+}
+
+fn check_names(manifests: &[Manifest]) -> Result<(), DeployError> {
+    let mut paths = BTreeMap::new();
+    for manifest in manifests {
+        let path = manifest.path.display().to_string();
+        if let Some(first) = paths.insert(manifest.name.as_str(), path.clone()) {
+            return Err(DeployError::Name { name: manifest.name.clone(), first, second: path });
+        }
+    }
+    Ok(())
+}
+
+fn is_below(path: &str, at: &str) -> bool {
+    match path.strip_prefix(at.trim_end_matches('/')) {
+        Some(rest) => rest.is_empty() || rest.starts_with('/'),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_below;
+
+    #[test]
+    fn a_path_lies_below_whole_segments() {
+        assert!(is_below("/", "/"));
+        assert!(is_below("/index.html", "/"));
+        assert!(is_below("/app", "/app"));
+        assert!(is_below("/app/x", "/app"));
+        assert!(!is_below("/apple", "/app"));
+        assert!(!is_below("/", "/app"));
+    }
+}

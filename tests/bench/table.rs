@@ -1,0 +1,83 @@
+//! The Markdown table: medians, and ratios to the plain servers taken round by round.
+
+use crate::row::Row;
+
+/// What one server showed in the rounds of one row, in the order of the rounds.
+pub(crate) struct Series {
+    /// The server's name.
+    pub(crate) server: String,
+    /// One value per round.
+    pub(crate) values: Vec<f64>,
+}
+
+/// The table; `references` are the servers that all are compared with.
+pub(crate) fn render(rows: &[(Row, Vec<Series>)], references: &[&str]) -> String {
+    let mut table = String::from("| measure | server | median |");
+    for reference in references {
+        table.push_str(&format!(" to {reference} (least to most) |"));
+    }
+    table.push_str("\n| --- | --- | ---: |");
+    table.push_str(&" --- |".repeat(references.len()));
+    for (row, all) in rows {
+        for series in all {
+            let median = number(median(&series.values));
+            let (title, server) = (row.title(), &series.server);
+            table.push_str(&format!("\n| {title} | {server} | {median} |"));
+            for reference in references {
+                let base = all.iter().find(|other| other.server == *reference);
+                let ratio = base.map_or_else(String::new, |base| ratio(series, base));
+                table.push_str(&format!(" {ratio} |"));
+            }
+        }
+    }
+    table.push('\n');
+    table
+}
+
+/// The median of the ratios of each round, with the least and the most: neighbours in time share the machine's noise.
+fn ratio(series: &Series, base: &Series) -> String {
+    if series.server == base.server {
+        return "1".to_owned();
+    }
+    let pairs = series.values.iter().zip(&base.values);
+    let mut ratios: Vec<f64> = pairs.map(|(value, base)| value / base).collect();
+    ratios.sort_by(f64::total_cmp);
+    match (ratios.first(), ratios.last()) {
+        (Some(least), Some(most)) => {
+            format!("{:.2} ({least:.2} to {most:.2})", median(&ratios))
+        }
+        _ => String::new(),
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => f64::NAN,
+        length if length % 2 == 1 => sorted[middle],
+        _ => f64::midpoint(sorted[middle - 1], sorted[middle]),
+    }
+}
+
+/// Three significant digits, thousands apart: more would only be noise.
+pub(crate) fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return "none".to_owned();
+    }
+    if value.abs() < 1000.0 {
+        let decimals = if value.abs() < 100.0 { 1 } else { 0 };
+        return format!("{value:.decimals$}");
+    }
+    let scale = 10_f64.powf(value.abs().log10().floor() - 2.0);
+    let digits = format!("{:.0}", (value / scale).round() * scale);
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}

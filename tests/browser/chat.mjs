@@ -1,0 +1,235 @@
+// The chat page in headless Chromium, step by step. Usage: node chat.mjs http://127.0.0.1:PORT
+//
+// tests/suite/browser.rs drives it over stdin and stdout: at `stop-host` it stops the host and answers `stopped`, at
+// `start-host` it starts one on the same port and answers `started`. Each step that holds prints `ok` and its name,
+// the last line is `done`. Exit code 1 with the reason on stderr when one does not hold.
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+
+// Installed by tests/setup; no package.json lies above this file.
+const { chromium } = createRequire(new URL("../../target/tools/", import.meta.url))("playwright-core");
+
+const DEADLINE_MS = 30_000;
+const PHONE = { width: 360, height: 740 };
+const DESK = { width: 1280, height: 800 };
+const HOSTILE = `<img src="x" onerror="document.title='owned'">`;
+
+const base = process.argv[2];
+const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const browser = await chromium.launch({
+  executablePath: "/usr/bin/chromium",
+  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+});
+/** What a page logged as an error, or threw. */
+const faults = [];
+/** Requests to anywhere but the host. */
+const strayRequests = [];
+
+try {
+  const ann = await visit("harbour", "Ann", DESK);
+  const ben = await visit("harbour", "Ben", DESK);
+  const carol = await visit("meadow", "Carol", DESK);
+  await step("members of a room see each other", () => membersAre([ann, ben], [["Ann", "Ben"], ["Ben", "Ann"]]));
+  await step("another room has its own members", () => membersAre([carol], [["Carol"]]));
+  await step("messages reach the room", () => messagesReachTheRoom(ann, ben));
+  await step("messages are text, never markup", () => messagesAreText(ann, ben));
+  await step("another room hears nothing", () => anotherRoomHearsNothing(carol));
+  await step("the keyboard is enough", () => theKeyboardIsEnough(ann));
+  await step("a page follows a restart of the host", () => pagesFollowARestart([ann, ben, carol]));
+  await step("the pages asked nobody else", () => assert.deepEqual(strayRequests, []));
+  await step("the pages had no fault", () => assert.deepEqual(faults, []));
+  console.log("done");
+} catch (error) {
+  console.error(error.stack);
+  for (const fault of faults) console.error(`page: ${fault}`);
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+  process.stdin.destroy();
+}
+
+async function step(name, run) {
+  try {
+    await run();
+  } catch (error) {
+    error.message = `${name}: ${error.message}`;
+    throw error;
+  }
+  console.log(`ok ${name}`);
+}
+
+async function messagesReachTheRoom(ann, ben) {
+  await say(ann, "Is the tide out?");
+  await shows(ben, "Is the tide out?");
+  await say(ben, "Until four.");
+  await shows(ann, "Until four.");
+  const ownOf = (page) => page.locator(".message.own .words").allTextContents();
+  assert.deepEqual(await ownOf(ann), ["Is the tide out?"]);
+  assert.deepEqual(await ownOf(ben), ["Until four."]);
+  const author = await ann.locator(".message", { hasText: "Until four." }).locator(".author").textContent();
+  assert.equal(author, "Ben");
+}
+
+async function messagesAreText(ann, ben) {
+  await say(ann, HOSTILE);
+  await shows(ben, HOSTILE);
+  assert.equal(await ben.locator("#messages img").count(), 0);
+  assert.match(await ben.title(), /harbour/);
+}
+
+/** What Carol says comes back to her after anything that was published before. */
+async function anotherRoomHearsNothing(carol) {
+  await say(carol, "Hello?");
+  await shows(carol, "Hello?");
+  assert.deepEqual(await carol.locator(".message .words").allTextContents(), ["Hello?"]);
+}
+
+async function theKeyboardIsEnough(ann) {
+  const page = await open("", PHONE);
+  const keys = page.keyboard;
+  await focusIs(page, "name");
+  await keys.type("Dora");
+  await keys.press("Tab");
+  await focusIs(page, "room");
+  await keys.press("Control+A");
+  await keys.type("harbour");
+  await keys.press("Enter");
+  await isConnected(page);
+  await focusIs(page, "text");
+
+  await keys.type("No mouse");
+  await keys.press("Shift+Enter");
+  await keys.type("in this house");
+  await keys.press("Enter");
+  await shows(ann, "No mouse\nin this house");
+  await focusIs(page, "text");
+
+  const order = [];
+  for (let press = 0; press < 3; press += 1) {
+    await keys.press("Shift+Tab");
+    order.push(await focused(page));
+  }
+  assert.deepEqual(order, ["messages", "leave", "people-toggle"]);
+  await keys.press("Enter");
+  await page.locator("#people").waitFor({ state: "visible" });
+  await membersAre([page], [["Dora", "Ann", "Ben"]]);
+  await keys.press("Escape");
+  await page.locator("#people").waitFor({ state: "hidden" });
+  await focusIs(page, "people-toggle");
+  assert.ok(await fits(page), "the page is wider than a phone");
+
+  await keys.press("Tab");
+  await keys.press("Enter");
+  await focusIs(page, "name");
+  await membersAre([ann], [["Ann", "Ben"]]);
+  await page.context().close();
+}
+
+async function pagesFollowARestart(pages) {
+  const [ann, ben, carol] = pages;
+  await ask("stop-host", "stopped");
+  await Promise.all(pages.map((page) => stateIs(page, "offline")));
+  await say(ann, "Anybody still here?");
+  await ann.locator("#problem:not(:empty)").waitFor();
+  assert.equal(await ann.locator("#text").inputValue(), "Anybody still here?");
+
+  await ask("start-host", "started");
+  await Promise.all(pages.map(isConnected));
+  await membersAre([ann, ben, carol], [["Ann", "Ben"], ["Ben", "Ann"], ["Carol"]]);
+  await ann.locator("#text").press("Enter");
+  await shows(ben, "Anybody still here?");
+  await say(ben, "Never left.");
+  await shows(ann, "Never left.");
+  await say(carol, "Hello again?");
+  await shows(carol, "Hello again?");
+  assert.deepEqual(await carol.locator(".message .words").allTextContents(), ["Hello?", "Hello again?"]);
+}
+
+/** Opens the page and joins a room that its address names. */
+async function visit(room, name, viewport) {
+  const page = await open(`#${room}`, viewport);
+  await page.fill("#name", name);
+  await page.press("#name", "Enter");
+  await isConnected(page);
+  return page;
+}
+
+async function open(hash, viewport) {
+  const context = await browser.newContext({ viewport, locale: "en-GB" });
+  context.setDefaultTimeout(DEADLINE_MS);
+  const page = await context.newPage();
+  page.on("pageerror", (error) => faults.push(String(error)));
+  page.on("console", (message) => {
+    // That the host cannot be reached while it restarts is no fault of the page.
+    const isExpected = /WebSocket connection to .* failed/.test(message.text());
+    if (message.type() === "error" && !isExpected) faults.push(message.text());
+  });
+  page.on("request", (request) => {
+    if (new URL(request.url()).origin !== base) strayRequests.push(request.url());
+  });
+  await page.goto(`${base}/${hash}`);
+  return page;
+}
+
+async function say(page, words) {
+  await page.fill("#text", words);
+  await page.press("#text", "Enter");
+}
+
+async function shows(page, words) {
+  await holds(page, `a message ${JSON.stringify(words)}`, (wanted) => {
+    const shown = [...document.querySelectorAll(".message .words")];
+    return shown.some((element) => element.textContent === wanted);
+  }, words);
+}
+
+async function membersAre(pages, expected) {
+  await Promise.all(pages.map((page, index) => holds(page, `the members ${expected[index]}`, (wanted) => {
+    const names = [...document.querySelectorAll(".member-name")].map((element) => element.textContent);
+    return JSON.stringify(names) === JSON.stringify(wanted);
+  }, expected[index])));
+}
+
+async function isConnected(page) {
+  await stateIs(page, "connected");
+}
+
+async function stateIs(page, state) {
+  await holds(page, `the state ${state}`, (wanted) => {
+    const shown = document.getElementById("status").dataset.state;
+    // While the host is down the page is at times trying.
+    return shown === wanted || (wanted === "offline" && shown === "connecting");
+  }, state);
+}
+
+async function focusIs(page, id) {
+  await holds(page, `the focus on #${id}`, (wanted) => document.activeElement?.id === wanted, id);
+  const isVisible = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle !== "none");
+  assert.ok(isVisible, `the focus on #${id} cannot be seen`);
+}
+
+async function holds(page, what, condition, argument) {
+  try {
+    await page.waitForFunction(condition, argument, { timeout: DEADLINE_MS });
+  } catch {
+    const shown = await page.evaluate(() => document.body.innerText);
+    throw new Error(`${what} did not come; the page shows:\n${shown}`);
+  }
+}
+
+function focused(page) {
+  return page.evaluate(() => document.activeElement?.id);
+}
+
+function fits(page) {
+  return page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);
+}
+
+/** Asks the Rust side for something and waits for its word. */
+async function ask(request, answer) {
+  console.log(request);
+  const { value } = await answers.next();
+  assert.equal(value, answer);
+}

@@ -1,0 +1,1 @@
+//! Exports no handler, nor anything else.

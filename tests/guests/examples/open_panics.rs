@@ -1,0 +1,22 @@
+//! Panics in `open`.
+
+use whimbrel_sdk::{CloseInfo, Connection, Handler, Message, Request, Result, export};
+
+struct Guest;
+
+impl Handler for Guest {
+    fn open(_connection: Connection, _request: &Request) -> Result<Self> {
+        panic!("open panicked on purpose")
+    }
+
+    fn on_message(&mut self, connection: Connection, message: Message) -> Result {
+        connection.send(message)?;
+        Ok(())
+    }
+
+    fn on_close(self, connection: Connection, _info: CloseInfo) {
+        println!("event close id={connection}");
+    }
+}
+
+export!(Guest);
