@@ -10,7 +10,7 @@ use whimbrel::limits::{Ceilings, Limits};
 use whimbrel::manifest::{CARGO_BUILD, Manifest};
 
 use crate::cli::exit::Problems;
-use crate::cli::{terminal, toolchain};
+use crate::cli::{path, terminal, toolchain};
 
 /// Build a handler's component as its manifest says
 #[derive(Args, Debug)]
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &BuildArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let size = runtime.block_on(build(&manifest))?;
     terminal::note(&format!("built in {:.1}s: {}", started.elapsed().as_secs_f64(), bytesize::ByteSize(size)));
-    terminal::result(&manifest.component.display().to_string())?;
+    terminal::result(&path::display(&manifest.component))?;
     Ok(ExitCode::SUCCESS)
 }
 

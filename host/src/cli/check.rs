@@ -1,17 +1,20 @@
 //! `whimbrel check`: what a host will see of a handler, and every problem that it will have with it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use whimbrel::guest::{Artifact, Engine, EngineSettings};
 use whimbrel::host_config::HostConfig;
 use whimbrel::manifest::Manifest;
+use whimbrel::registry::{Deployment, Revision};
 use whimbrel::routing::Table;
 
 use crate::cli::exit::Problems;
-use crate::cli::{deployments, terminal};
+use crate::cli::{cache, deployments, path, terminal};
 
 /// Check manifests and components without serving them
 #[derive(Args, Debug)]
@@ -50,53 +53,66 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<ExitCode> {
         }),
         None => HostConfig::default(),
     };
-    let engine = Engine::new(&EngineSettings { instances: 1, max_memory: 0, cache: None })?;
-    let mut paths: Vec<PathBuf> = arguments.deployments.iter().chain(&config.deployments).cloned().collect();
-    if paths.is_empty() && arguments.config.is_none() {
-        paths.push(PathBuf::from("."));
-    }
     let mut manifests = Vec::new();
-    for path in &paths {
-        match deployments::load_one(path, &config) {
+    for path in arguments.paths(&config) {
+        match deployments::load_one(&path, &config) {
             Ok(manifest) => manifests.push(manifest),
             Err(Problems(found)) => problems.extend(found),
         }
     }
-    for manifest in &manifests {
-        match check(manifest, &engine) {
-            Ok(text) => terminal::result(&text)?,
-            Err(Problems(found)) => problems.extend(found),
+    let max_memory = config.ceilings.memory.unwrap_or(usize::MAX);
+    let settings = EngineSettings { instances: TRIALS, max_memory, cache: cache::components() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let engine = Engine::new(&settings)?;
+        for manifest in &manifests {
+            match check(manifest, &engine).await {
+                Ok(text) => terminal::result(&text)?,
+                Err(Problems(found)) => problems.extend(found),
+            }
         }
-    }
+        anyhow::Ok(())
+    })?;
     problems.extend(conflicts(&manifests));
     if problems.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(Problems(problems).into()) }
 }
 
-fn check(manifest: &Manifest, engine: &Engine) -> Result<String, Problems> {
-    let component = manifest.component.display();
+/// Room for one instance at a time, however many core instances it has.
+const TRIALS: u32 = 16;
+
+/// What a host would do at its start: compile, check the world, start an instance.
+async fn check(manifest: &Manifest, engine: &Engine) -> Result<String, Problems> {
+    if manifest.routes.is_empty() {
+        return Ok(describe(manifest, None));
+    }
     if !manifest.component.exists() {
-        let mut problem = format!("{}: component {component} does not exist", manifest.path.display());
+        let (file, component) = (manifest.path.display(), path::display(&manifest.component));
+        let mut problem = format!("{file}: component {component} does not exist");
         if manifest.build.is_some() {
             let _ = write!(problem, "; make it with whimbrel build {}", manifest.dir.display());
         }
         return Err(Problems(vec![problem]));
     }
-    let artifact = Artifact::load(engine, &manifest.component)
-        .map_err(|error| Problems(error.to_string().lines().map(str::to_owned).collect()))?;
-    Ok(describe(manifest, &artifact))
+    let artifact = Artifact::load(engine, &manifest.component).map_err(|error| Problems::lines(&error))?;
+    let deployment = Arc::new(Deployment::new(&manifest.name));
+    let trial = Revision::load(engine, deployment, 1, manifest.clone()).await;
+    trial.map_err(|error| Problems::lines(&error))?;
+    Ok(describe(manifest, Some(&artifact)))
 }
 
-fn describe(manifest: &Manifest, artifact: &Artifact) -> String {
-    let world = if artifact.exports_upgrade() { "websocket-handler-with-upgrade" } else { "websocket-handler" };
-    let size = bytesize::ByteSize(artifact.size());
+/// None: a deployment of static files only.
+fn describe(manifest: &Manifest, artifact: Option<&Artifact>) -> String {
     let mut text = format!("{}: ok\n", manifest.name);
     let mut row = |name: &str, value: &str| {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {name:<10} {value}");
     };
-    row("component", &format!("{} ({size})", manifest.component.display()));
-    row("world", world);
-    rows(&mut row, "imports", artifact.imports().iter().cloned());
+    if let Some(artifact) = artifact {
+        let size = bytesize::ByteSize(artifact.size());
+        row("component", &format!("{} ({size})", path::display(&manifest.component)));
+        row("world", if artifact.exports_upgrade() { "websocket-handler-with-upgrade" } else { "websocket-handler" });
+        rows(&mut row, "imports", artifact.imports().iter().cloned());
+    }
     rows(&mut row, "routes", manifest.routes.iter().map(|route| route.as_str().to_owned()));
     if let Some(files) = &manifest.static_files {
         row("static", &format!("{} at {}", files.dir.display(), files.at));
@@ -117,9 +133,26 @@ fn rows(row: &mut impl FnMut(&str, &str), name: &str, values: impl Iterator<Item
 
 /// What no host could serve together.
 fn conflicts(manifests: &[Manifest]) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut names = BTreeMap::new();
+    for manifest in manifests {
+        if let Some(first) = names.insert(&manifest.name, &manifest.path) {
+            let (first, second) = (first.display(), manifest.path.display());
+            problems.push(format!("two manifests have the name {:?}: {first} and {second}", manifest.name));
+        }
+    }
     let routes = manifests.iter().map(|manifest| (manifest.name.as_str(), manifest.routes.as_slice(), ()));
-    match Table::new(routes) {
-        Ok(_) => Vec::new(),
-        Err(conflicts) => conflicts.0.iter().map(ToString::to_string).collect(),
+    if let Err(conflicts) = Table::new(routes) {
+        problems.extend(Problems::lines(&conflicts).0);
+    }
+    problems
+}
+
+impl CheckArgs {
+    fn paths(&self, config: &HostConfig) -> Vec<PathBuf> {
+        if self.deployments.is_empty() && self.config.is_none() {
+            return vec![PathBuf::from(".")];
+        }
+        self.deployments.iter().chain(&config.deployments).cloned().collect()
     }
 }

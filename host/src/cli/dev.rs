@@ -134,21 +134,21 @@ impl Session {
         }
         match &self.host {
             None => {
-                let host = match Host::start(self.config.clone(), vec![manifest.clone()]).await {
+                let host = match serve::start(self.config.clone(), vec![manifest.clone()]).await {
                     Ok(host) => host,
-                    Err(error) if error.is_about_deployments() => {
-                        self.report(&error.into());
+                    Err(failure) if failure.is_of_deployments() => {
+                        self.report(&failure.into_error());
                         return Ok(());
                     }
-                    Err(error) => return Err(error.into()),
+                    Err(failure) => return Err(failure.into_error()),
                 };
                 serve::print_addresses(&host)?;
                 print_urls(&host, &manifest)?;
                 self.host = Some(host);
             }
             Some(host) => {
-                if let Err(error) = host.reload(manifest).await {
-                    self.report(&error.into());
+                if let Err(error) = host.deploy(manifest).await {
+                    self.report(&Problems::lines(&error).into());
                     return Ok(());
                 }
                 terminal::note("reloaded");
@@ -166,28 +166,26 @@ impl Session {
 }
 
 fn print_urls(host: &Host, manifest: &Manifest) -> anyhow::Result<()> {
-    let (http, ws) = if host.is_secure() { ("https", "wss") } else { ("http", "ws") };
-    for address in host.addresses() {
-        let address = reachable(address);
+    for url in host.urls() {
+        let url = reachable(url);
+        // http to ws, https to wss.
+        let websocket = url.replacen("http", "ws", 1);
         for route in &manifest.routes {
-            terminal::result(&format!("  handler {ws}://{address}{}", route.as_str()))?;
+            terminal::result(&format!("  handler {websocket}{}", route.as_str()))?;
         }
         if let Some(files) = &manifest.static_files {
-            terminal::result(&format!("  page    {http}://{address}{}", files.at))?;
+            terminal::result(&format!("  page    {url}{}", files.at))?;
         }
-        if host.is_secure() {
-            terminal::note(&format!("open https://{address}/ first and accept the certificate"));
+        if url.starts_with("https") {
+            terminal::note(&format!("open {url}/ first and accept the certificate"));
         }
     }
     Ok(())
 }
 
-/// The address as a client of this machine may write it: 0.0.0.0 and [::] are not somewhere.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(Ipv4Addr::LOCALHOST.into());
-    }
-    address
+/// The URL as a client of this machine may write it: 0.0.0.0 and [::] are not somewhere.
+fn reachable(url: &str) -> String {
+    url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 }
 
 impl DevArgs {

@@ -19,6 +19,11 @@ impl Problems {
         Problems(vec![problem.into()]).into()
     }
 
+    /// A problem per line of an error's text.
+    pub(crate) fn lines(error: &impl fmt::Display) -> Self {
+        Problems(error.to_string().lines().map(str::to_owned).collect())
+    }
+
     /// Every problem of a manifest or a host config.
     pub(crate) fn of_file(problems: &whimbrel::manifest::Problems) -> Self {
         Problems(problems.0.iter().map(ToString::to_string).collect())

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand. Only here is something printed or the environment read.
 
 mod build;
+mod cache;
 mod check;
 mod connect;
 mod deployments;
@@ -8,6 +9,7 @@ mod dev;
 pub(crate) mod exit;
 mod logging;
 mod new;
+mod path;
 mod serve;
 mod signals;
 mod terminal;

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use whimbrel::host::Host;
+use whimbrel::host::{Host, StartError};
 use whimbrel::host_config::{HostConfig, TlsFiles};
 use whimbrel::manifest::Manifest;
+use whimbrel::server::{self, TlsError};
 
 use crate::cli::exit::Problems;
 use crate::cli::logging::{LogArgs, LogFormat};
 use crate::cli::signals::StopSignals;
-use crate::cli::{deployments, terminal};
+use crate::cli::{cache, deployments, terminal};
 
 /// Serve handlers until SIGTERM or ctrl-c
 #[derive(Args, Debug)]
@@ -98,7 +99,7 @@ async fn serve(config: HostConfig, manifests: Vec<Manifest>) -> anyhow::Result<E
     // Before the start: a signal that comes while components compile must not be lost, nor end us halfway.
     let mut signals = StopSignals::listen()?;
     let host = tokio::select! {
-        host = Host::start(config, manifests) => host?,
+        host = start(config, manifests) => host.map_err(Failure::into_error)?,
         _ = signals.next() => return Ok(ExitCode::SUCCESS),
     };
     print_addresses(&host)?;
@@ -108,14 +109,47 @@ async fn serve(config: HostConfig, manifests: Vec<Manifest>) -> anyhow::Result<E
     Ok(ExitCode::SUCCESS)
 }
 
+/// Start a host.
+pub(crate) async fn start(config: HostConfig, manifests: Vec<Manifest>) -> Result<Host, Failure> {
+    let tls = config.tls.as_ref().map(|files| server::from_files(&files.cert, &files.key)).transpose()?;
+    Ok(Host::start(config, manifests, tls, cache::components()).await?)
+}
+
+/// Why a host did not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The certificate or the key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Anything else.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+impl Failure {
+    /// Whether a deployment was refused, and not the host itself.
+    pub(crate) fn is_of_deployments(&self) -> bool {
+        matches!(self, Failure::Start(StartError::Deploy(_)))
+    }
+
+    /// What the user wrote wrongly is told apart from what went wrong.
+    pub(crate) fn into_error(self) -> anyhow::Error {
+        match self {
+            Failure::Start(StartError::Engine(_) | StartError::Bind(_)) => self.into(),
+            Failure::Tls(_) | Failure::Start(StartError::Deploy(_) | StartError::Instances { .. }) => {
+                Problems::lines(&self).into()
+            }
+        }
+    }
+}
+
 /// Tell that the host is ready: a line per address.
 pub(crate) fn print_addresses(host: &Host) -> anyhow::Result<()> {
-    let scheme = if host.is_secure() { "https" } else { "http" };
-    for address in host.addresses() {
-        terminal::result(&format!("listening on {scheme}://{address}"))?;
+    for url in host.urls() {
+        terminal::result(&format!("listening on {url}"))?;
     }
-    if let Some(address) = host.metrics_address() {
-        terminal::result(&format!("metrics on http://{address}/metrics"))?;
+    if let Some(url) = host.metrics_url() {
+        terminal::result(&format!("metrics on {url}"))?;
     }
     Ok(())
 }

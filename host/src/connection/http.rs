@@ -168,7 +168,8 @@ where
     let is_target_too_long = progress.is_target_too_long();
     let (end, last_words) = match (stop, accepted) {
         (Stop::Http(Ok(())), Some(accepted)) => {
-            return Outcome::WebSocket { stream, read_buf, accepted };
+            // A copy: even when empty, hyper's bytes would keep its whole buffer (8 KiB) for the connection's life.
+            return Outcome::WebSocket { stream, read_buf: Bytes::copy_from_slice(&read_buf), accepted };
         }
         (Stop::Http(_), _) if is_target_too_long => (End::BadRequest, Some(target_too_long(limits))),
         (Stop::Http(Err(error)), _) if error.is_parse() => (End::BadRequest, None),

@@ -9,7 +9,7 @@ use super::http::{Body, body};
 /// A page at `/`, so that a browser has something to open: it asks whether to accept a self-signed certificate only for
 /// a page, never for a WebSocket. None for any other request.
 #[must_use]
-pub fn welcome(parts: &Parts) -> Option<Response<Body>> {
+pub(super) fn welcome(parts: &Parts) -> Option<Response<Body>> {
     if parts.uri.path() != "/" || !matches!(parts.method, Method::GET | Method::HEAD) {
         return None;
     }

@@ -1,7 +1,7 @@
 //! The static files of a deployment: one folder, mounted at a path (`static = "public"` in the manifest).
 //!
 //! tower-http does the HTTP part: GET and HEAD, content types, ranges, Last-Modified, ETag and their conditions. This
-//! file adds the mount point, `Cache-Control`, and a file system that never leaves the folder, not through links either.
+//! file adds the mount point, `Cache-Control`, and a file system that never leaves the folder, nor through links.
 
 use std::future::Future;
 use std::io;

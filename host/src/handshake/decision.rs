@@ -171,7 +171,9 @@ pub enum BadDecision {
     #[error("upgrade refused with a body of {0} bytes; at most {MAX_BODY_BYTES} are allowed")]
     BodyBytes(usize),
     /// A larger inbound message than the host allows.
-    #[error("upgrade returned the max-message-size {asked}; at most {ceiling} is allowed by [ceilings] in the host config")]
+    #[error(
+        "upgrade returned the max-message-size {asked}; at most {ceiling} is allowed by [ceilings] in the host config"
+    )]
     MaxMessageSize {
         /// Asked for, in bytes.
         asked: usize,

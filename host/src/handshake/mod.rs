@@ -4,13 +4,11 @@
 //! [`Candidate::into_upgrade`] (version, framing, Host, key), then the guest's or the host's own [`Decision`].
 
 mod decision;
-mod host_rule;
 mod origin;
 mod refusal;
 mod request;
 
 pub use decision::{Acceptance, BadDecision, Decision, GuestAcceptance, GuestRefusal};
-pub use host_rule::HostRule;
 pub use origin::{ForeignOrigin, OriginVerdict};
 pub use refusal::{Refusal, SERVER};
 pub use request::{Candidate, Upgrade};

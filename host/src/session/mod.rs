@@ -252,14 +252,13 @@ impl Session {
     }
 
     fn returned(&mut self, returned: Returned, now: Instant) {
-        let opened = self.handler != Handler::Opening;
         self.handler = match (self.handler, returned) {
             (Handler::Leaving, _) | (_, Returned::Trapped) => Handler::Gone,
             (Handler::Opening, Returned::Failed) => Handler::Gone,
             _ => Handler::Idle,
         };
         if returned != Returned::Done {
-            let reason = if returned == Returned::Trapped && opened {
+            let reason = if returned == Returned::Trapped {
                 "the handler trapped"
             } else {
                 "the handler failed"

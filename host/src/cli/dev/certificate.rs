@@ -1,15 +1,16 @@
 //! The self-signed certificate of `dev --tls`, kept so that a browser which accepted it once does not ask again.
 
-use std::env;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use rcgen::{CertificateParams, DnType, KeyPair};
 use whimbrel::host_config::TlsFiles;
+
+use crate::cli::cache;
 
 /// Whom the certificate is for.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -18,17 +19,12 @@ const LIFETIME: Duration = Duration::from_secs(300 * 24 * 60 * 60);
 
 /// The certificate and its key, both in one PEM file in the user's cache folder; made when there is none.
 pub(super) fn files() -> anyhow::Result<TlsFiles> {
-    let path = cache_dir().join("dev.pem");
+    let dir = cache::dir().context("no folder to keep a certificate in: set HOME or XDG_CACHE_HOME")?;
+    let path = dir.join("dev.pem");
     if !is_fresh(&path) {
         make(&path).with_context(|| format!("failed to make the self-signed certificate {}", path.display()))?;
     }
     Ok(TlsFiles { cert: path.clone(), key: path })
-}
-
-fn cache_dir() -> PathBuf {
-    let from = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let cache = from("XDG_CACHE_HOME").or_else(|| from("HOME").map(|home| home.join(".cache")));
-    cache.unwrap_or_else(env::temp_dir).join("whimbrel")
 }
 
 fn is_fresh(path: &Path) -> bool {
