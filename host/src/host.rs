@@ -13,7 +13,7 @@ use crate::guest::{Engine, EngineError, EngineSettings, capacity};
 use crate::host_config::HostConfig;
 use crate::manifest::Manifest;
 use crate::metrics;
-use crate::registry::{DeployError, Registry, Revision};
+use crate::registry::{DeployErrors, Registry, Revision};
 use crate::server::{self, BindError, Drain, Drained, Server, Settings};
 
 /// Open files that are not connections: listeners, components, the runtime.
@@ -42,7 +42,7 @@ pub enum StartError {
     Engine(#[from] EngineError),
     /// A deployment was refused.
     #[error(transparent)]
-    Deploy(#[from] DeployError),
+    Deploy(#[from] DeployErrors),
     /// An address cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -105,7 +105,7 @@ impl Host {
 
     /// Serve a new revision of a deployment, or a new deployment. Connections of the old revision close with 1012. An
     /// error changes nothing.
-    pub async fn deploy(&self, manifest: Manifest) -> Result<Vec<Arc<Revision>>, DeployError> {
+    pub async fn deploy(&self, manifest: Manifest) -> Result<Vec<Arc<Revision>>, DeployErrors> {
         self.context.registry.deploy(vec![manifest]).await
     }
 
@@ -173,4 +173,3 @@ fn recorder() -> Option<PrometheusHandle> {
         })
         .clone()
 }
-

@@ -2,6 +2,27 @@
 //!
 //! The order of the modules is the order of the layers: a module uses only those above it.
 
+// No panic on the serving path, and nothing printed outside the program's `cli`. Not in the workspace's table: tests and
+// build scripts may do both.
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::disallowed_methods
+    )
+)]
+
 pub mod limits;
 pub mod message;
 pub mod ids;

@@ -1,5 +1,16 @@
 //! The `whimbrel` program: what the user typed, done; what went wrong, printed; the exit code.
 
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 mod cli;
 
 use std::process::ExitCode;

@@ -258,7 +258,7 @@ impl Outbound {
         if !queue.wishes.is_empty() {
             return Rest::Wishes(std::mem::take(&mut queue.wishes));
         }
-        if !is_blocked && !(queue.tail.is_empty() && queue.sealed.is_empty()) {
+        if !is_blocked && (!queue.tail.is_empty() || !queue.sealed.is_empty()) {
             return Rest::Bytes;
         }
         match &mut queue.writer {
@@ -328,8 +328,7 @@ impl Queue {
     /// Close the gathering buffer, so that what follows starts a new one.
     fn seal(&mut self) {
         if !self.tail.is_empty() {
-            self.sealed
-                .push_back(std::mem::take(&mut self.tail).freeze());
+            self.sealed.push_back(std::mem::take(&mut self.tail).freeze());
         }
     }
 }

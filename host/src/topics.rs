@@ -33,20 +33,13 @@ pub struct Topics {
 
 impl Topics {
     /// Deliver what is published under `topic` to this connection. Subscribing again changes nothing.
-    pub fn subscribe(
-        &self,
-        connection: &Arc<Outbound>,
-        topic: &str,
-        limit: usize,
-    ) -> Result<(), TopicError> {
+    pub fn subscribe(&self, connection: &Arc<Outbound>, topic: &str, limit: usize) -> Result<(), TopicError> {
         check(topic)?;
         if !connection.is_open() {
             return Err(TopicError::Closed);
         }
         let mut topics = self.lock();
-        let name = topics
-            .get_key_value(topic)
-            .map_or_else(|| Arc::from(topic), |(name, _)| name.clone());
+        let name = topics.get_key_value(topic).map_or_else(|| Arc::from(topic), |(name, _)| name.clone());
         let added = connection.with_topics(|subscribed| {
             if subscribed.contains(&name) {
                 return Ok(false);
@@ -81,12 +74,7 @@ impl Topics {
 
     /// Queue one encoded frame for every subscriber but those named; yields how many took it. A subscriber without
     /// room is closed as a slow consumer, so that none misses a publication unnoticed.
-    pub fn publish(
-        &self,
-        topic: &str,
-        frame: &Bytes,
-        except: &[ConnectionId],
-    ) -> Result<u32, TopicError> {
+    pub fn publish(&self, topic: &str, frame: &Bytes, except: &[ConnectionId]) -> Result<u32, TopicError> {
         check(topic)?;
         let Some(subscribers) = self.lock().get(topic).cloned() else {
             return Ok(0);

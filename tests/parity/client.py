@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import socket
 import urllib.parse
 
@@ -42,6 +43,7 @@ class Client:
         self.watching: asyncio.Task[None] | None = None
         self.arriving: asyncio.Queue[str] = asyncio.Queue()
         self.events: list[str] = []
+        self.folds_events = False
 
     @property
     def reader(self) -> asyncio.StreamReader:
@@ -176,7 +178,10 @@ class Client:
         wait = DEADLINE if self.is_open and expects_close else SILENCE
         while (event := await self.event(wait)) is not None:
             wait = SILENCE if event.startswith("on_close") else wait
-        self.transcript.extend(f"event {event}" for event in self.events)
+        runs = [(event, len(list(run))) for event, run in itertools.groupby(self.events)]
+        for event, count in runs:
+            lines = [f"event {event}, repeatedly"] if self.folds_events and count > 1 else [f"event {event}"] * count
+            self.transcript.extend(lines)
         if self.watching is not None:
             self.watching.cancel()
 

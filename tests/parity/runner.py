@@ -21,7 +21,7 @@ from client import Client
 from steps import Case
 
 HERE = pathlib.Path(__file__).parent
-AT_ONCE = 12
+AT_ONCE = 32
 CASE_DEADLINE = 40.0
 Transcripts = dict[str, list[str]]
 # What only the first server says, and what only the second one says.

@@ -19,7 +19,7 @@ class Case:
     name: str
     title: str
     steps: list[Step]
-    # False where Tornado does not call on_close, so that it is not waited for.
+    # False where not both servers call on_close, so that it is not waited for.
     expects_close: bool = True
     # True where the server is kept so busy that other cases would notice.
     alone: bool = False
@@ -120,9 +120,13 @@ def read_pongs(*, until: str) -> Step:
 
 
 def keep_reading(seconds: float, *, answer: bool, chat: str | None = None) -> Step:
-    """For some time read, answer pings or not, and send a message after each ping; note all but the pings."""
+    """For some time read, answer pings or not, and send a message after each ping; note all but the pings.
+
+    How often something happens in that time depends on the machine: events that repeat are noted once.
+    """
 
     async def step(client: Client) -> None:
+        client.folds_events = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while (frame := await client.read(answer=answer)) is not None:

@@ -223,7 +223,7 @@ async fn serve_says_what_it_cannot_serve() {
     run(&["serve", "nowhere", "nowhere.wasm"])
         .await
         .assert_code(2)
-        .assert_stderr("nowhere/")
+        .assert_stderr("nowhere: ")
         .assert_stderr("nowhere.wasm");
     run(&["serve", "--config", "nowhere.toml"]).await.assert_code(2).assert_stderr("nowhere.toml");
     run(&["serve", "--tls-cert", "a.pem"]).await.assert_code(2).assert_stderr("--tls-key");

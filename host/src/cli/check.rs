@@ -85,12 +85,7 @@ async fn check(manifest: &Manifest, engine: &Engine) -> Result<String, Problems>
     if manifest.routes.is_empty() {
         return Ok(describe(manifest, None));
     }
-    if !manifest.component.exists() {
-        let (file, component) = (manifest.path.display(), path::display(&manifest.component));
-        let mut problem = format!("{file}: component {component} does not exist");
-        if manifest.build.is_some() {
-            let _ = write!(problem, "; make it with whimbrel build {}", manifest.dir.display());
-        }
+    if let Some(problem) = deployments::missing_component(manifest) {
         return Err(Problems(vec![problem]));
     }
     let artifact = Artifact::load(engine, &manifest.component).map_err(|error| Problems::lines(&error))?;

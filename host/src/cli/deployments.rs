@@ -17,7 +17,10 @@ pub(crate) fn load<'a>(
     let mut problems = Vec::new();
     for path in paths {
         match load_one(path, config) {
-            Ok(manifest) => manifests.push(manifest),
+            Ok(manifest) => {
+                problems.extend(missing_component(&manifest));
+                manifests.push(manifest);
+            }
             Err(Problems(more)) => problems.extend(more),
         }
     }
@@ -30,6 +33,19 @@ pub(crate) fn load_one(path: &Path, config: &HostConfig) -> Result<Manifest, Pro
         return bare(path, config).map_err(|problem| Problems(vec![format!("{}: {problem}", path.display())]));
     }
     Manifest::load(path, &config.defaults, &config.ceilings).map_err(|problems| Problems::of_file(&problems))
+}
+
+/// What to do about a component that was not built yet; none when it is there, or not needed.
+pub(crate) fn missing_component(manifest: &Manifest) -> Option<String> {
+    if manifest.routes.is_empty() || manifest.component.exists() {
+        return None;
+    }
+    let (file, component) = (manifest.path.display(), manifest.component.display());
+    let advice = match manifest.build {
+        Some(_) => format!("; make it with whimbrel build {}", manifest.dir.display()),
+        None => String::new(),
+    };
+    Some(format!("{file}: component {component} does not exist{advice}"))
 }
 
 /// A component without a manifest: its file stem is the deployment's name and its route, the limits are the defaults.

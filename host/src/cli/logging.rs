@@ -15,6 +15,10 @@ pub(crate) struct LogArgs {
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) log: Option<LogFormat>,
 
+    /// The same as `--log json`
+    #[arg(long, conflicts_with = "log")]
+    pub(crate) json: bool,
+
     /// What is logged: error, warn, info, debug, trace, or filters such as `info,whimbrel::handshake=debug`
     #[arg(long, value_name = "LEVEL", env = "WHIMBREL_LOG", default_value = "info")]
     pub(crate) log_level: String,
@@ -45,7 +49,8 @@ impl LogArgs {
             .with_span_events(FmtSpan::NONE)
             // It would be reported with `eprintln!`, which panics on the very stderr that failed.
             .log_internal_errors(false);
-        match self.log.unwrap_or(default) {
+        let asked = if self.json { Some(LogFormat::Json) } else { self.log };
+        match asked.unwrap_or(default) {
             LogFormat::Text => subscriber.with_ansi(terminal::stderr_has_colours()).with_target(false).init(),
             LogFormat::Json => subscriber.json().flatten_event(true).init(),
         }

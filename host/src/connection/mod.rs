@@ -7,6 +7,7 @@ pub mod static_files;
 pub mod stream;
 mod task;
 mod upgrade;
+mod wire;
 
 use std::future::Future;
 use std::net::SocketAddr;

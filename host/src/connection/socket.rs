@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Sink, Stream as _};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::AsyncWrite;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame as WireCloseFrame, Utf8Bytes};
@@ -19,12 +19,11 @@ use tokio_tungstenite::tungstenite::{Error, Message as WireMessage};
 
 use super::http;
 use super::stream::Stream;
+use super::wire::{READ, Wire};
 use crate::message::Message;
 use crate::outbound::{self, Outbound, Rest, Wish};
 use crate::session::{CloseCause, CloseFrame, Event};
 
-/// Per connection, so small: tungstenite's default of 128 KiB is what makes its idle connections heavy.
-const READ_BUFFER: usize = 4 * 1024;
 /// tungstenite writes only control frames, and `Wire` takes them at once.
 const CONTROL_BUFFER: usize = 1024;
 /// Buffers given to one write; the kernel takes up to 1,024.
@@ -56,12 +55,12 @@ impl Socket {
     /// Speak WebSocket on a stream whose handshake is done; `early` was read behind the request.
     pub(super) async fn new(stream: Stream, early: Bytes, outbound: Arc<Outbound>, max_message_size: usize) -> Self {
         let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
+            .read_buffer_size(READ)
             .write_buffer_size(0)
             .max_write_buffer_size(CONTROL_BUFFER)
             .max_message_size(Some(max_message_size))
             .max_frame_size(Some(max_message_size));
-        let wire = Wire { stream, outbound: outbound.clone() };
+        let wire = Wire::new(stream, outbound.clone());
         let frames = WebSocketStream::from_partially_read(wire, early.into(), Role::Server, Some(config)).await;
         Socket { frames, outbound, gathered: BytesMut::new(), buffers: VecDeque::new(), is_full: false }
     }
@@ -75,7 +74,7 @@ impl Socket {
             Some(Ok(WireMessage::Pong(data))) => return Poll::Ready(Event::Pong(data)),
             Some(Ok(WireMessage::Close(frame))) => {
                 self.outbound.close();
-                Event::CloseFrame(frame.map(|frame| CloseFrame::new(frame.code.into(), &frame.reason)))
+                closed(frame)
             }
             Some(Ok(WireMessage::Frame(_))) | None => Event::Disconnected,
             Some(Err(error)) => failure(&error),
@@ -88,10 +87,8 @@ impl Socket {
     /// Queue a close frame; nothing else is queued after it.
     pub(super) fn close(&mut self, frame: Option<CloseFrame>) {
         self.outbound.close();
-        let frame = frame.map(|frame| WireCloseFrame {
-            code: CloseCode::from(frame.code),
-            reason: Utf8Bytes::from(frame.reason),
-        });
+        let frame = frame
+            .map(|frame| WireCloseFrame { code: CloseCode::from(frame.code), reason: Utf8Bytes::from(frame.reason) });
         // An error says that a close frame went out before or the transport is gone; both are known by other ways.
         let _ = Pin::new(&mut self.frames).start_send(WireMessage::Close(frame));
     }
@@ -111,7 +108,7 @@ impl Socket {
                     }
                     return Poll::Ready(Ok(Flushed::Wrote { bytes, waiting: self.outbound.written(bytes) }));
                 }
-            } else if let Stream::Tls(tls) = &mut self.frames.get_mut().stream {
+            } else if let Stream::Tls(tls) = self.frames.get_mut().stream() {
                 // Pending changes nothing: TLS wakes this task when it can go on.
                 let _ = Pin::new(tls).poll_flush(cx)?;
             }
@@ -128,7 +125,7 @@ impl Socket {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let stream = Pin::new(&mut self.frames.get_mut().stream);
+        let stream = Pin::new(self.frames.get_mut().stream());
         if self.buffers.is_empty() {
             let bytes = ready!(stream.poll_write(cx, &self.gathered))?;
             self.gathered.advance(bytes);
@@ -163,23 +160,37 @@ impl Socket {
     }
 
     /// Switch TCP_NODELAY; a socket that is gone shows elsewhere.
-    pub(super) fn set_nodelay(&self, on: bool) {
-        let _ = self.frames.get_ref().stream.set_nodelay(on);
+    pub(super) fn set_nodelay(&mut self, on: bool) {
+        let _ = self.frames.get_mut().stream().set_nodelay(on);
     }
 
     /// Write what is left, then close the stream so that the peer can still read it all.
     pub(super) async fn finish(mut self) {
-        let written = poll_fn(|cx| loop {
-            match self.poll_flush(cx) {
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(_)) => return Poll::Ready(false),
-                Poll::Pending if self.is_written() => return Poll::Ready(true),
-                Poll::Pending => return Poll::Pending,
+        let written = poll_fn(|cx| {
+            loop {
+                match self.poll_flush(cx) {
+                    Poll::Ready(Ok(_)) => {}
+                    Poll::Ready(Err(_)) => return Poll::Ready(false),
+                    Poll::Pending if self.is_written() => return Poll::Ready(true),
+                    Poll::Pending => return Poll::Pending,
+                }
             }
         });
         if written.await {
-            http::finish(self.frames.into_inner().stream).await;
+            http::finish(self.frames.into_inner().into_stream()).await;
         }
+    }
+}
+
+/// What tungstenite tells of a close frame. A first frame with a code that may not be sent (RFC 6455 section 7.4) it has
+/// already answered with 1002, and shows that answer in the frame's place.
+fn closed(frame: Option<WireCloseFrame>) -> Event {
+    match frame {
+        Some(frame) if frame.code == CloseCode::Protocol && frame.reason.as_str() == "Protocol violation" => {
+            Event::Violation(CloseCause::ProtocolError)
+        }
+        Some(frame) if !frame.code.is_allowed() => Event::Violation(CloseCause::ProtocolError),
+        frame => Event::CloseFrame(frame.map(|frame| CloseFrame::new(frame.code.into(), &frame.reason))),
     }
 }
 
@@ -188,38 +199,10 @@ fn failure(error: &Error) -> Event {
     match error {
         Error::Utf8(_) => Event::Violation(CloseCause::InvalidText),
         Error::Capacity(_) => Event::Violation(CloseCause::MessageTooBig),
-        Error::Protocol(
-            tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-        ) => Event::Disconnected,
+        Error::Protocol(tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+            Event::Disconnected
+        }
         Error::Protocol(_) => Event::Violation(CloseCause::ProtocolError),
         _ => Event::Disconnected,
-    }
-}
-
-/// What tungstenite takes for its transport: reads come from the stream, writes go to the outbound queue.
-#[derive(Debug)]
-struct Wire {
-    stream: Stream,
-    outbound: Arc<Outbound>,
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.outbound.send_control(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }

@@ -44,7 +44,8 @@ pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
     let mut connection = Connection {
         socket: Some(socket),
         session: Session::new(settings, now),
-        timer: Box::pin(tokio::time::sleep_until(now.into())),
+        // Armed by the first deadline.
+        timer: Box::pin(tokio::time::sleep(Duration::MAX)),
         now,
         turn_began: None,
         events: VecDeque::new(),
@@ -203,17 +204,17 @@ impl Connection {
             self.turn_began = Some(self.now);
         }
         let is_turn_over = self.turn_began.is_some_and(|began| self.now.duration_since(began) >= TURN);
+        let mut may_read = !is_turn_over;
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Poll::Ready(event);
             }
             let Some(socket) = &mut self.socket else { break };
-            if !is_turn_over
-                && !self.is_backlogged
-                && self.session.wants_read()
-                && let Poll::Ready(event) = socket.poll_read(cx)
-            {
-                return Poll::Ready(event);
+            if may_read && !self.is_backlogged && self.session.wants_read() {
+                if let Poll::Ready(event) = socket.poll_read(cx) {
+                    return Poll::Ready(event);
+                }
+                may_read = false;
             }
             match socket.poll_flush(cx) {
                 Poll::Ready(Ok(flushed)) => self.flushed(flushed),
@@ -263,7 +264,7 @@ impl Connection {
                 Event::Disconnected
             }
             Wish::NoDelay(on) => {
-                if let Some(socket) = &self.socket {
+                if let Some(socket) = &mut self.socket {
                     socket.set_nodelay(on);
                 }
                 return;
@@ -300,6 +301,7 @@ impl Connection {
         let (deployment, connection, function) = (&self.revision.deployment.name, self.outbound.id, call.function());
         tracing::error!(
             deployment, %connection, function, kind = trap.kind.name(), memory = instance.memory(),
+            execution = ?instance.execution(),
             "the handler trapped: {trap}\n{}", trap.backtrace
         );
         self.revision.deployment.metrics.trapped(trap.kind.name());

@@ -30,7 +30,9 @@ pub(super) async fn decide(context: &Context, parts: Parts, peer: SocketAddr, is
     let (revision, args) = match context.registry.find(parts.uri.path()) {
         Target::Handler(revision, args) => (revision, args),
         Target::BadPath => return refused(bad_path(parts.uri.path())),
-        Target::None => return plain(context, &parts).await.map_or_else(|| refused(Refusal::not_found()), Answer::Http),
+        Target::None => {
+            return plain(context, &parts).await.map_or_else(|| refused(Refusal::not_found()), Answer::Http);
+        }
     };
     let candidate = match Candidate::check(&parts) {
         Ok(candidate) => candidate,
@@ -210,7 +212,13 @@ impl Handshake<'_> {
     fn report(&self, trap: &Trap, function: &'static str) {
         let deployment = &self.revision.deployment;
         let kind = trap.kind.name();
-        tracing::error!(deployment = deployment.name, function, kind, "the handler trapped: {trap}\n{}", trap.backtrace);
+        tracing::error!(
+            deployment = deployment.name,
+            function,
+            kind,
+            "the handler trapped: {trap}\n{}",
+            trap.backtrace
+        );
         deployment.metrics.trapped(kind);
     }
 }

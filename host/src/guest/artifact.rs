@@ -15,6 +15,9 @@ const HANDLER: &str = "whimbrel:websocket/handler@0.1.0";
 const HANDLER_FUNCTIONS: [&str; 5] = ["open", "on-message", "on-close", "on-ping", "on-pong"];
 const UPGRADE: &str = "whimbrel:websocket/upgrade@0.1.0";
 
+/// How the binary of a core module begins: magic number, version 1, layer 0.
+const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
 /// What the host offers to import, for the error that names what it does not.
 const OFFERED: [&str; 9] = [
     "whimbrel:websocket/types@0.1",
@@ -72,7 +75,8 @@ impl Artifact {
     pub fn load(engine: &Engine, path: &Path) -> Result<Self, LoadError> {
         let fail = |problem: String| LoadError { path: path.to_owned(), problems: vec![problem] };
         let bytes = read(path).map_err(fail)?;
-        let component = Component::from_binary(&engine.inner, &bytes).map_err(|error| fail(not_a_component(&error)))?;
+        let component = Component::from_binary(&engine.inner, &bytes);
+        let component = component.map_err(|error| fail(not_a_component(&bytes, &error)))?;
         let imports = imports(engine, &component);
         let mut problems = missing_exports(engine, &component);
         problems.extend(unknown_imports(&imports));
@@ -121,13 +125,12 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| error.to_string())
 }
 
-fn not_a_component(error: &wasmtime::Error) -> String {
-    let text = format!("{error:#}");
-    if text.contains("expected a WebAssembly component") || text.contains("module was given to a component") {
+fn not_a_component(bytes: &[u8], error: &wasmtime::Error) -> String {
+    if bytes.starts_with(CORE_MODULE) {
         return "a core module, not a component; build it for wasm32-wasip2 or wrap it with `wasm-tools component new`"
             .to_owned();
     }
-    format!("not a component that can be compiled: {text}")
+    format!("not a component that can be compiled: {error:#}")
 }
 
 fn imports(engine: &Engine, component: &Component) -> Vec<String> {

@@ -14,9 +14,16 @@ pub(super) struct EventClock {
     running: Mutex<Running>,
 }
 
+/// A limit by its key in the manifest.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Budget {
+    pub(super) key: &'static str,
+    pub(super) time: Duration,
+}
+
 #[derive(Debug, Default)]
 struct Running {
-    budget: Duration,
+    budget: Budget,
     spent: Duration,
     /// The thread's processor time when the guest was last resumed; none before the first tick.
     resumed: Option<Duration>,
@@ -24,11 +31,8 @@ struct Running {
 
 impl EventClock {
     /// A new event starts with this budget.
-    pub(super) fn start(&self, budget: Duration) {
-        *self.lock() = Running {
-            budget,
-            ..Running::default()
-        };
+    pub(super) fn start(&self, budget: Budget) {
+        *self.lock() = Running { budget, ..Running::default() };
     }
 
     /// The guest's future is polled again after it yielded or waited.
@@ -45,11 +49,11 @@ impl EventClock {
             None => EPOCH_TICK,
         };
         running.spent += ran;
-        running.spent < running.budget
+        running.spent < running.budget.time
     }
 
     /// The budget of the running event.
-    pub(super) fn budget(&self) -> Duration {
+    pub(super) fn budget(&self) -> Budget {
         self.lock().budget
     }
 
@@ -68,4 +72,3 @@ fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }
-

@@ -10,13 +10,14 @@ use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 
 use super::artifact::Artifact;
 use super::bindings::{handler, upgrade};
-use super::clock::EventClock;
+use super::clock::{Budget, EventClock};
 use super::request::Request;
 use super::state::{Shared, State};
 use super::trap::{ExecutionSpent, Trap};
 use super::types;
 use crate::handshake::{GuestAcceptance, GuestRefusal};
 use crate::ids::ConnectionId;
+use crate::limits::Limits;
 use crate::message::Message;
 use crate::outbound::Outbound;
 use crate::session::{Call, CloseCause, CloseInfo};
@@ -56,7 +57,7 @@ impl Instance {
     pub async fn start(artifact: &Artifact, shared: &Arc<Shared>) -> Result<Self, StartError> {
         let mut store = new_store(artifact, shared);
         let clock = store.data().clock.clone();
-        let limit = shared.limits.start_time;
+        let limit = start_budget(&shared.limits);
         clock.start(limit);
         store.set_epoch_deadline(1);
         let started = {
@@ -67,7 +68,7 @@ impl Instance {
             Some(Ok((handler, upgrade))) => Ok(Instance { store, handler, upgrade, clock, request: None }),
             Some(Err(error)) if error.is::<PoolConcurrencyLimitError>() => Err(StartError::Exhausted),
             Some(Err(error)) => Err(trap(&store, &error).into()),
-            None => Err(Trap::time("limits.start_time", limit).into()),
+            None => Err(Trap::time(limit).into()),
         }
     }
 
@@ -79,17 +80,18 @@ impl Instance {
     ) -> Option<Result<Result<GuestAcceptance, GuestRefusal>, Trap>> {
         let upgrade = self.upgrade.clone()?;
         let Instance { store, clock, .. } = self;
-        let limits = &store.data().shared.clone().limits;
-        clock.start(limits.execution);
+        let limits = &store.data().shared.limits;
+        let limit = start_budget(limits);
+        clock.start(execution_budget(limits));
         store.set_epoch_deadline(1);
         let answer = {
             let call = pin!(upgrade.call_upgrade(&mut *store, request, origin_allowed));
-            within(limits.start_time, clock, call).await
+            within(limit, clock, call).await
         };
         Some(match answer {
             Some(Ok(answer)) => Ok(answer.map(GuestAcceptance::from).map_err(GuestRefusal::from)),
             Some(Err(error)) => Err(trap(store, &error)),
-            None => Err(Trap::time("limits.start_time", limits.start_time)),
+            None => Err(Trap::time(limit)),
         })
     }
 
@@ -112,20 +114,20 @@ impl Instance {
         let request = self.request.take();
         let Instance { store, handler, clock, .. } = self;
         let limits = &store.data().shared.limits;
-        let (key, time) = match call {
-            Call::Open => ("limits.start_time", limits.start_time),
-            _ => ("limits.event_time", limits.event_time),
+        let (execution, limit) = match call {
+            Call::Open => (start_budget(limits), start_budget(limits)),
+            _ => (execution_budget(limits), Budget { key: "limits.event_time", time: limits.event_time }),
         };
-        clock.start(limits.execution);
+        clock.start(execution);
         store.set_epoch_deadline(1);
         let returned = {
             let call = pin!(invoke(store, handler, connection, call, request));
-            within(time, clock, call).await
+            within(limit, clock, call).await
         };
         match returned {
             Some(Ok(returned)) => Ok(returned),
             Some(Err(error)) => Err(trap(store, &error)),
-            None => Err(Trap::time(key, time)),
+            None => Err(Trap::time(limit)),
         }
     }
 
@@ -140,6 +142,14 @@ impl Instance {
     }
 }
 
+fn start_budget(limits: &Limits) -> Budget {
+    Budget { key: "limits.start_time", time: limits.start_time }
+}
+
+fn execution_budget(limits: &Limits) -> Budget {
+    Budget { key: "limits.execution", time: limits.execution }
+}
+
 fn new_store(artifact: &Artifact, shared: &Arc<Shared>) -> Store<State> {
     let limits = &shared.limits;
     let mut store = Store::new(&artifact.engine.inner, State::new(shared.clone()));
@@ -147,7 +157,11 @@ fn new_store(artifact: &Artifact, shared: &Arc<Shared>) -> Store<State> {
     store.set_hostcall_fuel(limits.outbound.max(limits.max_message_size).saturating_add(CALL_SLACK));
     store.epoch_deadline_callback(|store| {
         let state = store.data();
-        if state.clock.tick() { Ok(UpdateDeadline::Yield(1)) } else { Err(ExecutionSpent(state.clock.budget()).into()) }
+        if !state.clock.tick() {
+            return Err(ExecutionSpent(state.clock.budget()).into());
+        }
+        // tokio's own yield: with a plain one a worker looks after sockets only every 61st tick of a spinning guest.
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });
     store
 }
@@ -213,7 +227,7 @@ fn trap(store: &Store<State>, error: &wasmtime::Error) -> Trap {
 
 /// Drive a call of the guest; none when it takes longer than `limit`, waiting included. A timer exists only once the
 /// guest has yielded or waited.
-async fn within<F: Future>(limit: Duration, clock: &EventClock, mut call: std::pin::Pin<&mut F>) -> Option<F::Output> {
+async fn within<F: Future>(limit: Budget, clock: &EventClock, mut call: std::pin::Pin<&mut F>) -> Option<F::Output> {
     let mut timer = None;
     std::future::poll_fn(|context| {
         if timer.is_some() {
@@ -222,7 +236,7 @@ async fn within<F: Future>(limit: Duration, clock: &EventClock, mut call: std::p
         if let Poll::Ready(output) = call.as_mut().poll(context) {
             return Poll::Ready(Some(output));
         }
-        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit.time)));
         timer.as_mut().poll(context).map(|()| None)
     })
     .await

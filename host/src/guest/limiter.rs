@@ -15,11 +15,7 @@ pub(super) struct MemoryLimiter {
 impl MemoryLimiter {
     /// At most `limit` bytes of linear memory.
     pub(super) fn new(limit: usize) -> Self {
-        MemoryLimiter {
-            limit,
-            used: 0,
-            refused: None,
-        }
+        MemoryLimiter { limit, used: 0, refused: None }
     }
 
     /// Bytes of linear memory in use.
@@ -34,16 +30,8 @@ impl MemoryLimiter {
 }
 
 impl ResourceLimiter for MemoryLimiter {
-    fn memory_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        let wanted = self
-            .used
-            .saturating_sub(current)
-            .saturating_add(desired);
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let wanted = self.used.saturating_sub(current).saturating_add(desired);
         if wanted > self.limit {
             self.refused = Some(wanted);
             return Ok(false);
@@ -52,12 +40,7 @@ impl ResourceLimiter for MemoryLimiter {
         Ok(true)
     }
 
-    fn table_growing(
-        &mut self,
-        _current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         Ok(desired <= TABLE_ELEMENTS)
     }
 

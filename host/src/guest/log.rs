@@ -35,11 +35,7 @@ impl LogBudget {
         LogBudget {
             deployment: deployment.to_owned(),
             per_second,
-            window: Mutex::new(Window {
-                began: Instant::now(),
-                lines: 0,
-                dropped: 0,
-            }),
+            window: Mutex::new(Window { began: Instant::now(), lines: 0, dropped: 0 }),
         }
     }
 
@@ -55,19 +51,14 @@ impl LogBudget {
                     "log lines dropped; limits.log_lines allows {} per second", self.per_second
                 );
             }
-            *window = Window {
-                began: Instant::now(),
-                lines: 0,
-                dropped: 0,
-            };
+            *window = Window { began: Instant::now(), lines: 0, dropped: 0 };
         }
         if window.lines < self.per_second {
             window.lines += 1;
             return true;
         }
         window.dropped += 1;
-        metrics::counter!("whimbrel_log_lines_dropped_total", "deployment" => self.deployment.clone())
-            .increment(1);
+        metrics::counter!("whimbrel_log_lines_dropped_total", "deployment" => self.deployment.clone()).increment(1);
         false
     }
 }
@@ -91,12 +82,7 @@ pub(super) struct GuestLog {
 
 impl GuestLog {
     pub(super) fn new(source: Source, budget: Arc<LogBudget>, connection: Arc<AtomicU32>) -> Self {
-        GuestLog {
-            source,
-            budget,
-            connection,
-            line: Arc::default(),
-        }
+        GuestLog { source, budget, connection, line: Arc::default() }
     }
 
     fn append(&self, bytes: &[u8]) {
@@ -116,11 +102,12 @@ impl GuestLog {
     }
 
     fn emit(&self, line: &[u8]) {
-        if !self.budget.take() {
+        // Rust's panic message begins with an empty line.
+        if line.is_empty() || !self.budget.take() {
             return;
         }
         let text = printable(line);
-        let connection = self.connection.load(Ordering::Relaxed);
+        let connection = Some(self.connection.load(Ordering::Relaxed)).filter(|id| *id != 0);
         let deployment = self.budget.deployment.as_str();
         match self.source {
             Source::Stdout => {
@@ -176,11 +163,7 @@ impl StdoutStream for GuestLog {
 }
 
 impl AsyncWrite for GuestLog {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.append(bytes);
         Poll::Ready(Ok(bytes.len()))
     }

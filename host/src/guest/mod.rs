@@ -18,9 +18,9 @@ pub mod types;
 mod wasi;
 
 pub use artifact::{Artifact, LoadError};
-pub use request::{Arg, Request};
 pub use engine::{Engine, EngineError, EngineSettings};
 pub use instance::{Instance, StartError};
-pub use state::Shared;
 pub use log::LogBudget;
+pub use request::{Arg, Request};
+pub use state::Shared;
 pub use trap::{Trap, TrapKind};

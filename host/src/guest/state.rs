@@ -1,9 +1,11 @@
 //! What a store holds beside the guest: the data of one instance.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use metrics::Gauge;
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use super::clock::EventClock;
@@ -16,7 +18,6 @@ use crate::outbound::Outbound;
 use crate::topics::Topics;
 
 /// What the instances of one revision share.
-#[derive(Debug)]
 pub struct Shared {
     /// The deployment's limits.
     pub limits: Limits,
@@ -26,6 +27,14 @@ pub struct Shared {
     pub topics: Arc<Topics>,
     /// The deployment's budget of log lines.
     pub log: Arc<LogBudget>,
+    /// Counts the deployment's live instances.
+    pub instances: Gauge,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Shared").field("limits", &self.limits).finish_non_exhaustive()
+    }
 }
 
 /// The data of one instance.
@@ -43,6 +52,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
+        shared.instances.increment(1.0);
         State {
             limiter: MemoryLimiter::new(shared.limits.memory),
             shared,
@@ -64,17 +74,15 @@ impl State {
     }
 }
 
+impl Drop for State {
+    fn drop(&mut self) {
+        self.shared.instances.decrement(1.0);
+    }
+}
+
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let State {
-            shared,
-            current,
-            wasi,
-            ..
-        } = self;
-        wasi.get_or_insert_with(|| {
-            Box::new(Wasi::new(&shared.environment, &shared.log, current))
-        })
-        .view()
+        let State { shared, current, wasi, .. } = self;
+        wasi.get_or_insert_with(|| Box::new(Wasi::new(&shared.environment, &shared.log, current))).view()
     }
 }

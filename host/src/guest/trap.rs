@@ -1,10 +1,10 @@
 //! A call of a guest that wasmtime ended, and why.
 
 use std::fmt;
-use std::time::Duration;
 
 use wasmtime_wasi::I32Exit;
 
+use super::clock::Budget;
 use super::limiter::MemoryLimiter;
 
 /// What ended the call.
@@ -59,16 +59,16 @@ impl std::error::Error for Trap {}
 
 /// The error with which the epoch callback ends a guest whose execution is spent.
 #[derive(Debug, thiserror::Error)]
-#[error("limits.execution: {} of execution passed in one event", humantime::format_duration(*.0))]
-pub(super) struct ExecutionSpent(pub(super) Duration);
+#[error("{}: {} of execution passed in one event", .0.key, humantime::format_duration(.0.time))]
+pub(super) struct ExecutionSpent(pub(super) Budget);
 
 impl Trap {
-    /// The trap for a call that waited too long; `key` is the limit's name.
-    pub(super) fn time(key: &str, limit: Duration) -> Self {
-        let limit = humantime::format_duration(limit);
+    /// The trap for a call that took too long, waiting included.
+    pub(super) fn time(limit: Budget) -> Self {
+        let time = humantime::format_duration(limit.time);
         Trap {
             kind: TrapKind::Time,
-            message: format!("{key}: {limit} passed in one event, waiting included"),
+            message: format!("{}: {time} passed in one event, waiting included", limit.key),
             backtrace: String::new(),
         }
     }
@@ -90,14 +90,7 @@ impl Trap {
         } else {
             (TrapKind::Fault, root)
         };
-        let backtrace = error
-            .downcast_ref::<wasmtime::WasmBacktrace>()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        Trap {
-            kind,
-            message,
-            backtrace,
-        }
+        let backtrace = error.downcast_ref::<wasmtime::WasmBacktrace>().map(ToString::to_string).unwrap_or_default();
+        Trap { kind, message, backtrace }
     }
 }

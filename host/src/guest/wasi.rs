@@ -21,11 +21,7 @@ pub(super) struct Wasi {
 }
 
 impl Wasi {
-    pub(super) fn new(
-        environment: &[(String, String)],
-        log: &Arc<LogBudget>,
-        connection: &Arc<AtomicU32>,
-    ) -> Self {
+    pub(super) fn new(environment: &[(String, String)], log: &Arc<LogBudget>, connection: &Arc<AtomicU32>) -> Self {
         let stream = |source| GuestLog::new(source, log.clone(), connection.clone());
         let context = WasiCtx::builder()
             .envs(environment)
@@ -42,9 +38,6 @@ impl Wasi {
     }
 
     pub(super) fn view(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.context,
-            table: &mut self.table,
-        }
+        WasiCtxView { ctx: &mut self.context, table: &mut self.table }
     }
 }

@@ -17,7 +17,7 @@ use crate::guest::Engine;
 use crate::manifest::{Manifest, StaticFiles};
 use crate::routing::{Args, Conflicts, Found, Table};
 
-/// Why deployments were refused; what was served before is served still.
+/// Why a deployment was refused; what was served before is served still.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
     /// Two manifests of one name.
@@ -43,14 +43,16 @@ pub enum DeployError {
         /// The path.
         at: String,
     },
-    /// Components that do not fit or start.
-    #[error("{}", Lines(.0))]
-    Revisions(Vec<RevisionError>),
+    /// A component that does not fit or start.
+    #[error(transparent)]
+    Revision(#[from] RevisionError),
 }
 
-struct Lines<'a>(&'a [RevisionError]);
+/// Every problem that was found, a line for each.
+#[derive(Debug)]
+pub struct DeployErrors(pub Vec<DeployError>);
 
-impl fmt::Display for Lines<'_> {
+impl fmt::Display for DeployErrors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, error) in self.0.iter().enumerate() {
             let newline = if index == 0 { "" } else { "\n" };
@@ -59,6 +61,8 @@ impl fmt::Display for Lines<'_> {
         Ok(())
     }
 }
+
+impl std::error::Error for DeployErrors {}
 
 /// What a path leads to.
 #[derive(Debug)]
@@ -96,26 +100,31 @@ impl Registry {
 
     /// Serve these manifests beside what is served already, a name's new revision in place of its old one. The old
     /// revisions' connections are asked to close with 1012. All or nothing: an error changes nothing.
-    pub async fn deploy(&self, manifests: Vec<Manifest>) -> Result<Vec<Arc<Revision>>, DeployError> {
+    pub async fn deploy(&self, manifests: Vec<Manifest>) -> Result<Vec<Arc<Revision>>, DeployErrors> {
         let _one_at_a_time = self.deploying.lock().await;
-        check_names(&manifests)?;
+        check_names(&manifests).map_err(|error| DeployErrors(vec![error]))?;
         let before = self.current.load_full();
-        let (mut loaded, mut problems) = (Vec::new(), Vec::new());
+        let (mut loaded, mut problems) = (Vec::new(), Vec::<DeployError>::new());
         for manifest in manifests {
             let old = before.revisions.get(&manifest.name);
-            let deployment = old.map_or_else(|| Arc::new(Deployment::new(&manifest.name)), |old| old.deployment.clone());
+            let deployment =
+                old.map_or_else(|| Arc::new(Deployment::new(&manifest.name)), |old| old.deployment.clone());
             let number = old.map_or(1, |old| old.number + 1);
             match Revision::load(&self.engine, deployment, number, manifest).await {
                 Ok(revision) => loaded.push(Arc::new(revision)),
-                Err(error) => problems.push(error),
+                Err(error) => problems.push(error.into()),
             }
         }
         let mut revisions = before.revisions.clone();
         revisions.extend(loaded.iter().map(|revision| (revision.manifest.name.clone(), revision.clone())));
-        let current = Current::new(revisions)?;
-        if !problems.is_empty() {
-            return Err(DeployError::Revisions(problems));
-        }
+        let current = match Current::new(revisions) {
+            Ok(current) if problems.is_empty() => current,
+            Ok(_) => return Err(DeployErrors(problems)),
+            Err(error) => {
+                problems.push(error);
+                return Err(DeployErrors(problems));
+            }
+        };
         self.current.store(Arc::new(current));
         for revision in &loaded {
             revision.deployment.metrics.revision(revision.number);
@@ -150,7 +159,9 @@ impl Registry {
 impl Current {
     fn new(revisions: BTreeMap<String, Arc<Revision>>) -> Result<Self, DeployError> {
         let routes = Table::new(
-            revisions.iter().map(|(name, revision)| (name.as_str(), revision.manifest.routes.as_slice(), revision.clone())),
+            revisions
+                .iter()
+                .map(|(name, revision)| (name.as_str(), revision.manifest.routes.as_slice(), revision.clone())),
         )?;
         let mut taken = BTreeMap::new();
         for (name, revision) in &revisions {

@@ -76,6 +76,7 @@ impl Revision {
             environment: manifest.environment.clone(),
             topics: deployment.topics.clone(),
             log: Arc::new(LogBudget::new(&deployment.name, manifest.limits.log_lines)),
+            instances: deployment.metrics.instances.clone(),
         });
         if let Some(artifact) = &artifact {
             let trial = Instance::start(artifact, &shared).await;

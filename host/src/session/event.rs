@@ -18,10 +18,7 @@ pub struct CloseFrame {
 impl CloseFrame {
     /// A frame with this code and reason.
     pub fn new(code: u16, reason: &str) -> Self {
-        CloseFrame {
-            code,
-            reason: reason.to_owned(),
-        }
+        CloseFrame { code, reason: reason.to_owned() }
     }
 }
 

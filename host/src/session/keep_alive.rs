@@ -31,12 +31,7 @@ pub(super) enum Due {
 
 impl Liveness {
     pub(super) fn new(settings: KeepAlive, now: Instant) -> Self {
-        Liveness {
-            settings,
-            heard: now,
-            next_ping: settings.interval.map(|interval| now + interval),
-            unanswered: None,
-        }
+        Liveness { settings, heard: now, next_ping: settings.interval.map(|interval| now + interval), unanswered: None }
     }
 
     /// Something came from the peer, or it took something from us.
@@ -47,9 +42,7 @@ impl Liveness {
     /// A pong came: the round trip of the ping that it answers, if one was out.
     pub(super) fn pong(&mut self, now: Instant) -> Option<Duration> {
         self.heard = now;
-        self.unanswered
-            .take()
-            .map(|sent| now.saturating_duration_since(sent))
+        self.unanswered.take().map(|sent| now.saturating_duration_since(sent))
     }
 
     /// When to ask `due` again.
@@ -92,10 +85,7 @@ mod tests {
 
     fn liveness(interval: u32, timeout: u32) -> (Liveness, Instant) {
         let start = Instant::now();
-        let settings = KeepAlive {
-            interval: Some(SECOND * interval),
-            timeout: Some(SECOND * timeout),
-        };
+        let settings = KeepAlive { interval: Some(SECOND * interval), timeout: Some(SECOND * timeout) };
         (Liveness::new(settings, start), start)
     }
 
@@ -130,10 +120,7 @@ mod tests {
 
     #[test]
     fn off_means_no_deadline() {
-        let settings = KeepAlive {
-            interval: None,
-            timeout: Some(SECOND),
-        };
+        let settings = KeepAlive { interval: None, timeout: Some(SECOND) };
         assert_eq!(Liveness::new(settings, Instant::now()).deadline(), None);
     }
 }

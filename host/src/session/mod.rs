@@ -142,9 +142,7 @@ impl Session {
     pub fn wants_read(&self) -> bool {
         match self.transport {
             Transport::Open => {
-                self.drain.is_none()
-                    && self.pending.len() < PENDING_CALLS
-                    && self.pending_bytes < PENDING_BYTES
+                self.drain.is_none() && self.pending.len() < PENDING_CALLS && self.pending_bytes < PENDING_BYTES
             }
             Transport::Closing { .. } => self.pending.len() < PENDING_CALLS,
             Transport::Closed => false,
@@ -153,18 +151,14 @@ impl Session {
 
     /// Whether nothing is left to be done: the transport has ended and the guest knows.
     pub fn is_over(&self) -> bool {
-        self.transport == Transport::Closed
-            && self.handler == Handler::Gone
-            && self.actions.is_empty()
+        self.transport == Transport::Closed && self.handler == Handler::Gone && self.actions.is_empty()
     }
 
     /// When to send `Event::Timer`.
     pub fn deadline(&self) -> Option<Instant> {
         match self.transport {
             Transport::Open => {
-                let slow = self
-                    .full_since
-                    .map(|since| since + self.settings.slow_consumer_time);
+                let slow = self.full_since.map(|since| since + self.settings.slow_consumer_time);
                 match (slow, self.liveness.deadline()) {
                     (Some(slow), Some(alive)) => Some(slow.min(alive)),
                     (slow, alive) => slow.or(alive),
@@ -233,10 +227,7 @@ impl Session {
     /// Start the closing handshake from this side.
     fn close(&mut self, frame: Option<CloseFrame>, cause: CloseCause, now: Instant) {
         if self.transport == Transport::Open {
-            self.transport = Transport::Closing {
-                cause,
-                deadline: now + self.settings.close_timeout,
-            };
+            self.transport = Transport::Closing { cause, deadline: now + self.settings.close_timeout };
             self.actions.push_back(Action::SendClose(frame));
         }
     }
@@ -258,11 +249,7 @@ impl Session {
             _ => Handler::Idle,
         };
         if returned != Returned::Done {
-            let reason = if returned == Returned::Trapped {
-                "the handler trapped"
-            } else {
-                "the handler failed"
-            };
+            let reason = if returned == Returned::Trapped { "the handler trapped" } else { "the handler failed" };
             self.pending.clear();
             self.pending_bytes = 0;
             let frame = CloseFrame::new(1011, reason);
@@ -302,11 +289,7 @@ impl Session {
         let busy = matches!(self.handler, Handler::Opening | Handler::Busy);
         if !busy && self.pending.is_empty() {
             self.drain = None;
-            let reason = if code == 1001 {
-                "the host is going away"
-            } else {
-                "the handler is being replaced"
-            };
+            let reason = if code == 1001 { "the host is going away" } else { "the handler is being replaced" };
             let frame = CloseFrame::new(code, reason);
             self.close(Some(frame), CloseCause::Drained, now);
         }

@@ -40,7 +40,10 @@ impl Handler for Parity {
 
     fn on_close(self, _connection: Connection, info: CloseInfo) {
         let code = info.code.map(|code| code.to_string());
-        self.event(&format!("on_close {} {}", show(code.as_deref()), show(info.reason.as_deref())));
+        // A close frame with a code has a reason here, if an empty one; Tornado knows no empty reason.
+        let is_exact = !steer(&self.request, "exact").is_empty();
+        let reason = info.reason.filter(|reason| is_exact || !reason.is_empty());
+        self.event(&format!("on_close {} {}", show(code.as_deref()), show(reason.as_deref())));
     }
 
     fn on_ping(&mut self, _connection: Connection, data: &[u8]) {

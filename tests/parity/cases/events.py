@@ -77,8 +77,8 @@ CASES = [
     Case("A2-20h", "a character split over fragments", [handshake(), send(fragments(b"\xc3", b"\xa9")), read()]),
     fails("A2-21a", "on_message fails", "/ws", run("fail")),
     fails("A2-21b", "on_message fails after it has sent", "/ws", run("send before", "fail")),
-    fails("A2-21c", "on_ping fails", "/ws?fail=ping", ping("a")),
-    fails("A2-21d", "on_pong fails", "/ws?fail=pong", pong("a")),
+    fails("A2-21c", "on_ping fails", "/ws?fail=ping", ping("a"), expects_close=False),
+    fails("A2-21d", "on_pong fails", "/ws?fail=pong", pong("a"), expects_close=False),
     Case(
         "A2-22",
         "messages received before the peer drops",
@@ -100,6 +100,7 @@ CASES = [
     ),
     Case("A2-24f", "the peer drops", [handshake(), drop()]),
     Case("A2-24g", "nothing is read after the peer's close", [handshake(), close(1000), text("late"), read_end()]),
+    Case("A2-24h", "an empty reason", [handshake("/ws?exact=1"), close(1000), read_end()]),
     Case("A2-25a", "a ping", [handshake(), ping("data"), read()]),
     Case("A2-25b", "an empty ping", [handshake(), ping(), read()]),
     Case("A2-26a", "a pong that nobody asked for", [handshake(), pong("data"), event("on_pong")]),

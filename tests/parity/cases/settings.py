@@ -69,9 +69,9 @@ CASES = [
         "a ping inside a message of the limit",
         [
             handshake("/ws?max=1000"),
-            send(fragment(wire.TEXT, 950, fin=False)),
-            ping("x" * 100),
-            send(fragment(wire.CONTINUATION, 50, fin=True)),
+            send(fragment(wire.TEXT, 995, fin=False)),
+            ping("between"),
+            send(fragment(wire.CONTINUATION, 5, fin=True)),
             read(2),
         ],
     ),

@@ -5,8 +5,8 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Linker, Lower, WasmList};
 
 use super::{GuestMessage, clamp, on_connection};
-use crate::guest::types::Error;
 use crate::guest::state::State;
+use crate::guest::types::Error;
 use crate::message::{self, Opcode};
 use crate::outbound::Wish;
 use crate::session::CloseFrame;
@@ -81,10 +81,7 @@ async fn drained(store: StoreContextMut<'_, State>, id: u32, low_water: u32) -> 
     Ok(connection.drained(low_water as usize).await?)
 }
 
-fn ping(
-    store: StoreContextMut<'_, State>,
-    (id, data): (u32, WasmList<u8>),
-) -> wasmtime::Result<(Result<(), Error>,)> {
+fn ping(store: StoreContextMut<'_, State>, (id, data): (u32, WasmList<u8>)) -> wasmtime::Result<(Result<(), Error>,)> {
     let data = data.as_le_slice(&store);
     Ok((on_connection(&store, id, |connection| {
         if data.len() > CONTROL_BYTES {

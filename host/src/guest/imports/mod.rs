@@ -6,8 +6,8 @@ mod topics;
 use wasmtime::component::{ComponentType, Lift, Linker, WasmList, WasmStr};
 use wasmtime::{StoreContext, StoreContextMut};
 
-use super::types::Error;
 use super::state::State;
+use super::types::Error;
 use crate::message::Opcode;
 use crate::outbound::SendError;
 

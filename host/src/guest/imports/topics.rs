@@ -5,8 +5,8 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, WasmList, WasmStr};
 
 use super::{GuestMessage, on_connection};
-use crate::guest::types::Error;
 use crate::guest::state::State;
+use crate::guest::types::Error;
 use crate::ids::ConnectionId;
 use crate::message;
 use crate::topics::TopicError;

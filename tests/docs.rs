@@ -1,0 +1,105 @@
+//! The documentation against what it is about: links, keys, metrics, examples.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use whimbrel::host_config::HostConfig;
+use whimbrel::limits::{Ceilings, KEYS, Limits};
+use whimbrel::manifest::Manifest;
+
+use crate::none;
+use crate::sources::{repository, sources};
+
+#[test]
+fn links_lead_to_files() {
+    let mut dead = Vec::new();
+    for page in sources(&["md"]) {
+        let folder = repository().join(Path::new(&page.path).parent().unwrap_or(Path::new("")));
+        for target in links(&page.text) {
+            let file = target.split('#').next().unwrap_or(target);
+            if !file.is_empty() && !file.contains(':') && !folder.join(file).exists() {
+                dead.push(format!("{}: leads to {target}, which is not there", page.path));
+            }
+        }
+    }
+    none(dead);
+}
+
+#[test]
+fn every_limit_is_described() {
+    for page in ["docs/manifest.md", "docs/operations.md"] {
+        let text = read(page);
+        let missing = KEYS.iter().map(|key| key.name).filter(|name| !text.contains(&format!("| `{name}` |")));
+        none(missing.map(|name| format!("{page}: has no row for {name}")));
+    }
+}
+
+#[test]
+fn defaults_and_ceilings_are_told_as_they_are() {
+    let text = read("docs/manifest.md");
+    let (limits, ceilings) = (Limits::default(), Ceilings::default());
+    let wrong = KEYS.iter().filter_map(|key| {
+        let ceiling = key.ceiling(&ceilings).map_or_else(|| "none".to_owned(), |ceiling| ceiling.to_string());
+        let row = format!("| `{}` | {} | {ceiling} |", key.name, key.get(&limits));
+        (!text.contains(&row)).then(|| format!("docs/manifest.md: no row begins with {row}"))
+    });
+    none(wrong);
+}
+
+#[test]
+fn every_metric_is_described() {
+    let text = read("docs/operations.md");
+    let code: String =
+        sources(&["rs"]).filter(|file| file.path.starts_with("host/src/")).map(|file| file.text).collect();
+    let names = code.split('"').filter(|word| {
+        word.starts_with("whimbrel_") && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    });
+    let names: BTreeSet<_> = names.collect();
+    assert!(names.len() > 10, "{names:?}");
+    let missing = names.into_iter().filter(|name| !text.contains(&format!("| `{name}` |")));
+    none(missing.map(|name| format!("docs/operations.md: has no row for {name}")));
+}
+
+#[test]
+fn the_examples_of_configuration_are_right() {
+    for (page, is_manifest) in [("docs/manifest.md", true), ("docs/host-config.md", false)] {
+        let text = read(page);
+        let examples: Vec<_> = blocks(&text, "toml").collect();
+        assert!(!examples.is_empty(), "{page}: has no example");
+        for example in examples {
+            let path = Path::new(page);
+            let problems = match is_manifest {
+                true => Manifest::parse(example, path, &Limits::default(), &Ceilings::default()).err(),
+                false => HostConfig::parse(example, path).err(),
+            };
+            none(problems.map(|problems| format!("{problems}\nin\n{example}")));
+        }
+    }
+}
+
+#[test]
+fn the_first_guest_is_the_echo_example() {
+    let echo = read("examples/echo/src/lib.rs");
+    for page in ["README.md", "docs/guests.md"] {
+        assert!(
+            blocks(&read(page), "rust").any(|block| block == echo),
+            "{page}: has not examples/echo/src/lib.rs in it"
+        );
+    }
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// What stands between brackets behind `](`.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](").skip(1).filter_map(|rest| rest.split(')').next())
+}
+
+/// The code blocks of a language.
+fn blocks<'a>(text: &'a str, language: &str) -> impl Iterator<Item = &'a str> {
+    let fence = format!("```{language}\n");
+    let starts: Vec<_> = text.match_indices(&fence).map(|(at, _)| at + fence.len()).collect();
+    starts.into_iter().filter_map(|start| text[start..].split("```").next())
+}

@@ -1,0 +1,286 @@
+//! Peers that break RFC 6455: what the host answers, and that the handler is told once (FAULTS.md P01 to P22).
+
+use crate::support::host::Builder;
+use crate::support::raw::{BINARY, CLOSE, CONTINUATION, Frame, PING, PONG, TEXT};
+use crate::support::{Client, Raw, TestHost, guests};
+
+/// Small, so that the limit is met with few bytes.
+const MAX: usize = 1000;
+
+fn probe() -> Builder {
+    TestHost::serving(guests::PROBE).limit("max_message_size", "1000").limit("log_lines", "10000")
+}
+
+/// What a peer sends, and how it ends.
+struct Case {
+    id: &'static str,
+    what: &'static str,
+    bytes: Vec<u8>,
+    code: u16,
+    cause: &'static str,
+}
+
+fn case(id: &'static str, what: &'static str, frames: &[Frame], code: u16) -> Case {
+    let bytes = frames.iter().flat_map(Frame::bytes).collect();
+    let cause = match code {
+        1007 => "invalid-text",
+        1009 => "message-too-big",
+        _ => "protocol-error",
+    };
+    Case { id, what, bytes, code, cause }
+}
+
+fn rsv(rsv: u8, frame: Frame) -> Frame {
+    Frame { rsv, ..frame }
+}
+
+fn text(payload: &[u8]) -> Frame {
+    Frame::new(TEXT, payload)
+}
+
+fn more(payload: &[u8]) -> Frame {
+    Frame::new(CONTINUATION, payload)
+}
+
+/// The head of a frame of so many bytes, and none of them.
+fn announced(length: u64) -> Vec<u8> {
+    [text(b"").head(length), vec![0; 4]].concat()
+}
+
+fn headers() -> Vec<Case> {
+    let unmasked = Frame { masked: false, ..text(b"print called") };
+    let mut cases = vec![
+        case("P01", "an unmasked frame", &[unmasked], 1002),
+        case("P02", "RSV1 without an extension", &[rsv(4, text(b"print called"))], 1002),
+        case("P03", "RSV2", &[rsv(2, text(b"print called"))], 1002),
+        case("P03", "RSV3", &[rsv(1, text(b"print called"))], 1002),
+        case("P04", "RSV1 on a ping", &[rsv(4, Frame::new(PING, b""))], 1002),
+        case("P04", "RSV1 on a continuation", &[text(b"print ").unfinished(), rsv(4, more(b"called"))], 1002),
+        case("P06", "a ping of 126 bytes", &[Frame::new(PING, &[b'x'; 126])], 1002),
+        case("P06", "a pong of 126 bytes", &[Frame::new(PONG, &[b'x'; 126])], 1002),
+        case("P06", "a close frame of 126 bytes", &[Frame::new(CLOSE, &[b'x'; 126])], 1002),
+        case("P07", "a fragmented ping", &[Frame::new(PING, b"x").unfinished()], 1002),
+        case("P07", "a fragmented close frame", &[Frame::new(CLOSE, b"").unfinished()], 1002),
+        case("P08", "a continuation of nothing", &[more(b"print called")], 1002),
+        case("P09", "text within a message", &[text(b"print ").unfinished(), text(b"called")], 1002),
+        case("P09", "binary within a message", &[text(b"print ").unfinished(), Frame::new(BINARY, b"x")], 1002),
+    ];
+    for opcode in [3, 4, 5, 6, 7, 11, 12, 13, 14, 15] {
+        cases.push(case("P05", "a reserved opcode", &[Frame::new(opcode, b"")], 1002));
+    }
+    cases
+}
+
+fn payloads() -> Vec<Case> {
+    let mut cases = vec![
+        case("P10", "a byte that is not UTF-8", &[text(b"print \xff")], 1007),
+        case("P10", "a surrogate", &[text(b"print \xed\xa0\x80")], 1007),
+        case("P10", "a character that is cut", &[text(b"print \xe2\x82")], 1007),
+        case("P10", "cut by the last fragment", &[text(b"print \xe2").unfinished(), more(b"\x82")], 1007),
+        case("P10", "broken in the second fragment", &[text(b"print ").unfinished(), more(b"\xc0\x80")], 1007),
+        case("P11", "a close frame of 1 byte", &[Frame::new(CLOSE, b"\x03")], 1002),
+        case("P13", "a reason that is not UTF-8", &[Frame::new(CLOSE, b"\x03\xe8\xff")], 1007),
+        case("P17", "fragments over the limit", &[text(&[b'x'; MAX]).unfinished(), more(b"x")], 1009),
+    ];
+    let head = |id, what, length| Case { bytes: announced(length), ..case(id, what, &[], 1009) };
+    cases.push(head("P16", "a frame over the limit", MAX as u64 + 1));
+    cases.push(head("P16", "a frame of 2^62 bytes", 1 << 62));
+    cases
+}
+
+#[tokio::test]
+async fn what_breaks_the_rules_is_closed_with_its_code_and_told_once() {
+    let host = probe().start().await;
+    let mut expected = Vec::new();
+    for (index, case) in headers().into_iter().chain(payloads()).enumerate() {
+        let (id, name) = (index + 1, format!("{} {} {:?}", case.id, case.what, case.bytes));
+        let mut raw = Raw::open(&host, "/").await;
+        raw.send(&case.bytes).await;
+        assert_eq!(raw.close_frame().await.map(|(code, _)| code), Some(case.code), "{name}");
+        raw.ended().await;
+        host.wait_log(&format!("event close id={id} ")).await;
+        expected.push((name, format!("event close id={id} code=none reason=\"\" cause={} messages=0 ", case.cause)));
+    }
+    let log = host.stop().await;
+    for (name, line) in &expected {
+        assert_eq!(log.matches(line.as_str()).count(), 1, "{name}: not once {line:?} in\n{log}");
+    }
+    assert_eq!(log.matches("event close").count(), expected.len(), "{log}");
+    assert!(!log.contains(" called "), "the handler was called:\n{log}");
+}
+
+#[tokio::test]
+async fn what_keeps_the_rules_is_answered() {
+    let host = probe().start().await;
+    let exact = vec![7; MAX];
+    for (what, frames, payload) in [
+        ("P18 exactly the limit", vec![Frame::new(BINARY, &exact)], &exact[..]),
+        (
+            "P18 exactly the limit in fragments, a ping between them not counted",
+            vec![
+                Frame::new(BINARY, &exact[..500]).unfinished(),
+                Frame::new(PING, &[b'x'; 125]),
+                Frame::new(CONTINUATION, &exact[500..]),
+            ],
+            &exact,
+        ),
+        ("an empty fragment", vec![Frame::new(BINARY, b"").unfinished(), more(b"ab")], b"ab"),
+        ("a character in two fragments", vec![text(b"send \xc3").unfinished(), more(b"\xa9")], "é".as_bytes()),
+    ] {
+        let mut raw = Raw::open(&host, "/").await;
+        raw.send(&frames.iter().flat_map(Frame::bytes).collect::<Vec<_>>()).await;
+        let frame = loop {
+            match raw.frame().await {
+                pong if pong.opcode == PONG => {}
+                frame => break frame,
+            }
+        };
+        assert!(frame.payload == payload, "{what}: {frame:?}");
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn p12_a_close_code_that_must_not_be_sent() {
+    let host = probe().start().await;
+    for (index, code) in [0_u16, 999, 1004, 1005, 1006, 1015, 1100, 2999, 5000, 65535].into_iter().enumerate() {
+        let (first, second) = (2 * index + 1, 2 * index + 2);
+        let mut raw = Raw::open(&host, "/").await;
+        raw.send_close(code, "").await;
+        raw.closed_with(1002).await;
+        host.wait_log(&format!("event close id={first} code=none reason=\"\" cause=protocol-error messages=0")).await;
+        // As the answer to ours it is no answer with a code.
+        let mut raw = Raw::open(&host, "/").await;
+        raw.send_frame(TEXT, b"close 1000").await;
+        assert_eq!(raw.close_frame().await, Some((1000, String::new())));
+        raw.send_close(code, "").await;
+        raw.ended().await;
+        host.wait_log(&format!("event close id={second} code=none reason=\"\" cause=guest messages=1")).await;
+    }
+    host.stop().await;
+}
+
+/// RFC 6455 section 5.2 wants the shortest form; tungstenite takes any, as Tornado does, and nothing depends on it.
+#[tokio::test]
+async fn p14_a_length_in_a_longer_form_than_needed_is_taken() {
+    let host = probe().start().await;
+    let mut raw = Raw::open(&host, "/").await;
+    for length in [&b"\xfe\x00\x02"[..], b"\xff\x00\x00\x00\x00\x00\x00\x00\x02"] {
+        // A mask of zeros changes nothing.
+        raw.send(&[b"\x81", length, b"\x00\x00\x00\x00id"].concat()).await;
+        assert_eq!(raw.take(3).await, b"\x81\x011");
+    }
+    drop(raw);
+    host.stop().await;
+}
+
+/// Of no use to anybody, and so over any limit before it is against the rules: 1009.
+#[tokio::test]
+async fn p15_a_length_with_the_top_bit_set_is_too_long() {
+    let host = probe().start().await;
+    for length in [1 << 63, u64::MAX] {
+        let mut raw = Raw::open(&host, "/").await;
+        raw.send(&announced(length)).await;
+        raw.closed_with(1009).await;
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn p16_an_announced_frame_costs_no_memory() {
+    let host = TestHost::serving(guests::PROBE).start().await;
+    let before = virtual_kib(&host);
+    let mut raws = Vec::new();
+    for _ in 0..50 {
+        let mut raw = Raw::open(&host, "/").await;
+        raw.send(&announced(10 * 1024 * 1024 + 1)).await;
+        assert_eq!(raw.close_frame().await.map(|(code, _)| code), Some(1009));
+        raws.push(raw);
+    }
+    let grown = virtual_kib(&host).saturating_sub(before);
+    // Fifty such frames would be 500 MiB.
+    assert!(grown < 250 * 1024, "{grown} KiB more");
+    drop(raws);
+    host.stop().await;
+}
+
+/// The size of the host's address space.
+fn virtual_kib(host: &TestHost) -> u64 {
+    let status = format!("/proc/{}/status", host.pid().as_raw_nonzero());
+    let text = std::fs::read_to_string(&status).expect("the host runs");
+    let line = text.lines().find_map(|line| line.strip_prefix("VmSize:")).expect("a process has a size");
+    line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
+}
+
+#[tokio::test]
+async fn p19_nothing_behind_a_close_frame_is_heard() {
+    let host = probe().start().await;
+    let mut raw = Raw::open(&host, "/").await;
+    let frames = [Frame::new(CLOSE, b"\x03\xe8"), text(b"print called"), Frame::new(PING, b"x")];
+    raw.send(&frames.map(|frame| frame.bytes()).concat()).await;
+    raw.closed_with(1000).await;
+    host.wait_log("event close id=1 code=1000 reason=\"\" cause=peer messages=0").await;
+    let log = host.stop().await;
+    assert!(!log.contains(" called ") && !log.contains("event ping"), "{log}");
+}
+
+#[tokio::test]
+async fn p20_p21_an_end_without_a_close_frame_is_told_once() {
+    let host = probe().start().await;
+    for (id, is_reset) in [(1, false), (2, true)] {
+        let raw = Raw::open(&host, "/").await;
+        let stream = raw.into_stream();
+        if is_reset {
+            stream.set_zero_linger().expect("a TCP socket");
+        }
+        drop(stream);
+        host.wait_log(&format!("event close id={id} code=none reason=\"\" cause=network messages=0")).await;
+    }
+    let log = host.stop().await;
+    assert_eq!(log.matches("event close").count(), 2, "{log}");
+}
+
+#[tokio::test]
+async fn p20_an_end_within_a_message_is_no_message() {
+    let host = probe().start().await;
+    let mut raw = Raw::open(&host, "/").await;
+    raw.send(&text(b"print called").unfinished().bytes()).await;
+    raw.send(&more(b"and more").bytes()[..8]).await;
+    drop(raw);
+    host.wait_log("event close id=1 code=none reason=\"\" cause=network messages=0").await;
+    assert!(!host.stop().await.contains(" called"));
+}
+
+#[tokio::test]
+async fn p22_one_byte_per_segment_works() {
+    let host = probe().start().await;
+    let mut raw = Raw::connect(host.addr()).await;
+    let request = crate::support::raw::Request::upgrade(&host, "/").text();
+    let frames = [text(b"id"), Frame::new(PING, b"x"), text(&[b'y'; 300]), Frame::new(CLOSE, b"\x03\xe8")];
+    let bytes = frames.iter().flat_map(Frame::bytes);
+    for byte in request.bytes().chain(bytes) {
+        raw.send(&[byte]).await;
+    }
+    assert_eq!(raw.response().await.status, 101);
+    for (opcode, length) in [(TEXT, 1), (PONG, 1), (TEXT, 318)] {
+        let frame = raw.frame().await;
+        assert!(frame.opcode == opcode && frame.payload.len() >= length, "{frame:?}");
+    }
+    raw.closed_with(1000).await;
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_of_it_costs_another_connection() {
+    let host = probe().start().await;
+    let mut other = Client::connect(&host, "/").await;
+    for case in headers().into_iter().chain(payloads()) {
+        let mut raw = Raw::open(&host, "/").await;
+        raw.send(&case.bytes).await;
+        assert_eq!(other.ask("id").await, "1");
+        raw.close_frame().await;
+    }
+    drop(other);
+    let log = host.stop().await;
+    assert!(!log.contains("panicked"), "{log}");
+}
