@@ -88,6 +88,14 @@ fn the_first_guest_is_the_echo_example() {
     }
 }
 
+#[test]
+fn every_row_of_tornado_is_answered() {
+    let text = read("docs/tornado.md");
+    let rows = [("A1", 1..=18), ("A2", 19..=29), ("A3", 30..=35), ("A4", 36..=40)];
+    let rows = rows.into_iter().flat_map(|(section, rows)| rows.map(move |row| format!("{section}-{row:02}")));
+    none(rows.filter(|row| !text.contains(row)).map(|row| format!("docs/tornado.md: has no row {row}")));
+}
+
 fn read(path: &str) -> String {
     std::fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }

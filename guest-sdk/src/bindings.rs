@@ -70,7 +70,7 @@ pub mod whimbrel {
                 pub query: ::core::option::Option<_rt::String>,
                 /// The captures of the route that matched.
                 pub args: _rt::Vec<Arg>,
-                /// All header fields in the client's order, names in lower case.
+                /// All header fields, names in lower case; fields of one name stand together, in the client's order.
                 pub headers: _rt::Vec<(_rt::String, _rt::Vec<u8>)>,
                 /// The Host header, or :authority over HTTP/2.
                 pub host: _rt::String,

@@ -1,6 +1,6 @@
 #![doc = include_str!("guide.md")]
 
-// Generated from ../wit by tests/bindings.rs.
+// Generated from ../wit by tests/bindings.
 #[rustfmt::skip]
 #[doc(hidden)]
 #[allow(missing_docs, unsafe_code, unreachable_pub, clippy::too_many_lines)]

@@ -31,11 +31,10 @@ pub const WASM_STACK: usize = 512 * KIB;
 /// Time between two epoch ticks. A running guest yields at each tick, so execution is measured in these steps.
 pub const EPOCH_TICK: Duration = Duration::from_millis(10);
 /// Fragments of one message that are free of the size rule; one more is allowed per [`BYTES_PER_FRAGMENT`] received.
+/// Beyond, 1008.
 pub const FRAGMENTS: usize = 1024;
 /// Bytes of a message that allow one more fragment, beyond [`FRAGMENTS`].
 pub const BYTES_PER_FRAGMENT: usize = 16;
-/// Time from the first fragment of a message to its last; then 1008.
-pub const MESSAGE_TIME: Duration = Duration::from_secs(30);
 /// Largest manifest or host config, in bytes.
 pub const CONFIG_BYTES: u64 = 256 * KIB as u64;
 /// Routes of one deployment.

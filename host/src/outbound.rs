@@ -251,6 +251,11 @@ impl Outbound {
         waiting
     }
 
+    /// The task runs again: until it rests, waking it would only have it run once more for nothing.
+    pub(crate) fn awoken(&self) {
+        self.lock().sleep = Sleep::Awake;
+    }
+
     /// Before the task sleeps: what is there to do instead, or else wake it by `waker`. When the socket takes nothing
     /// (`is_blocked`), more bytes are no reason to wake up.
     pub(crate) fn rest(&self, is_blocked: bool, waker: &Waker) -> Rest {
@@ -341,3 +346,6 @@ pub(crate) fn recycle(buffer: &mut BytesMut) {
         buffer.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

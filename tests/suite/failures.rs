@@ -77,10 +77,10 @@ async fn a_trap_is_logged_with_message_place_and_backtrace() {
 
 #[tokio::test]
 async fn each_limit_of_a_guest_is_a_trap_that_names_it() {
-    let host = probe().limit("memory", "16MiB").limit("event_time", "200ms").start().await;
+    let host = probe().limit("memory", "16MiB").limit("execution", "50ms").limit("event_time", "1s").start().await;
     for (command, kind, text) in [
-        ("spin", "execution", "limits.execution: 100ms of execution passed in one event"),
-        ("sleep 60000", "time", "limits.event_time: 200ms passed in one event, waiting included"),
+        ("spin", "execution", "limits.execution: 50ms of execution passed in one event"),
+        ("sleep 60000", "time", "limits.event_time: 1s passed in one event, waiting included"),
         ("grow 32", "memory", "limits.memory: "),
         ("recurse", "fault", "wasm trap: out of bounds memory access"),
     ] {

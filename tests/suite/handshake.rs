@@ -189,7 +189,9 @@ async fn a1_12_13_the_subprotocol_is_the_guests_choice() {
 #[tokio::test]
 async fn a1_14_15_16_the_101_and_declined_extensions() {
     let host = minimal().await;
-    for extensions in ["-", "permessage-deflate; client_max_window_bits", "permessage-deflate; server_max_window_bits=8"] {
+    for extensions in
+        ["-", "permessage-deflate; client_max_window_bits", "permessage-deflate; server_max_window_bits=8"]
+    {
         let response = answer(&host, &changed(&host, &[("Sec-WebSocket-Extensions", extensions)])).await;
         let mut names: Vec<_> = response.headers.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
@@ -220,7 +222,8 @@ async fn a1_18_what_the_handler_sees_of_the_request() {
     let peer = format!("peer={}", raw.into_stream().local_addr().unwrap());
     let start = format!("path=/p/r%20oom query=a=%20b&a=c? host={} origin={same} subprotocols=[a,b]", host.addr());
     assert_eq!(answers[0], format!("{start} {peer} secure=false"));
-    let names = "host,upgrade,connection,sec-websocket-key,sec-websocket-version,origin,x-two,x-two,sec-websocket-protocol";
+    let names =
+        "host,upgrade,connection,sec-websocket-key,sec-websocket-version,origin,x-two,x-two,sec-websocket-protocol";
     assert_eq!(answers[1..], [names, "1", "[room=r oom]"]);
     host.stop().await;
 }

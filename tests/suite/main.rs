@@ -4,14 +4,25 @@
 
 mod support;
 
+mod back_pressure;
 mod browser;
 mod chat;
 mod cli;
 mod clients;
 mod echo;
+mod events;
+mod failures;
 mod handshake;
 mod limits;
+mod logs;
+mod output;
 mod parity;
+mod protocol;
 mod routes;
+mod sandbox;
 mod settings;
+mod shutdown;
+mod static_files;
+mod tls;
+mod topics;
 mod transcripts;

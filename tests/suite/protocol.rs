@@ -160,29 +160,48 @@ async fn p12_a_close_code_that_must_not_be_sent() {
     host.stop().await;
 }
 
-/// RFC 6455 section 5.2 wants the shortest form; tungstenite takes any, as Tornado does, and nothing depends on it.
 #[tokio::test]
-async fn p14_a_length_in_a_longer_form_than_needed_is_taken() {
+async fn p14_a_length_is_written_in_the_fewest_bytes() {
     let host = probe().start().await;
-    let mut raw = Raw::open(&host, "/").await;
     for length in [&b"\xfe\x00\x02"[..], b"\xff\x00\x00\x00\x00\x00\x00\x00\x02"] {
+        let mut raw = Raw::open(&host, "/").await;
         // A mask of zeros changes nothing.
         raw.send(&[b"\x81", length, b"\x00\x00\x00\x00id"].concat()).await;
-        assert_eq!(raw.take(3).await, b"\x81\x011");
+        raw.closed_with(1002).await;
     }
-    drop(raw);
     host.stop().await;
 }
 
-/// Of no use to anybody, and so over any limit before it is against the rules: 1009.
 #[tokio::test]
-async fn p15_a_length_with_the_top_bit_set_is_too_long() {
+async fn p15_a_length_has_no_top_bit() {
     let host = probe().start().await;
     for length in [1 << 63, u64::MAX] {
         let mut raw = Raw::open(&host, "/").await;
         raw.send(&announced(length)).await;
-        raw.closed_with(1009).await;
+        raw.closed_with(1002).await;
     }
+    host.stop().await;
+}
+
+/// What came before the frame that breaks a rule is still answered, also out of one packet.
+#[tokio::test]
+async fn a_message_before_a_broken_rule_counts() {
+    let host = probe().start().await;
+    let mut raw = Raw::open(&host, "/").await;
+    raw.send(b"\x81\x82\x00\x00\x00\x00id\x81\xfe\x00\x02\x00\x00\x00\x00id").await;
+    assert_eq!(raw.take(3).await, b"\x81\x011");
+    raw.closed_with(1002).await;
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn r03_endless_empty_fragments_end_with_1008() {
+    let host = probe().start().await;
+    let mut raw = Raw::open(&host, "/").await;
+    let empty = b"\x00\x80\x00\x00\x00\x00";
+    raw.send(&[&b"\x01\x80\x00\x00\x00\x00"[..], &empty.repeat(1_024)].concat()).await;
+    raw.closed_with(1008).await;
+    host.wait_log("cause=rate-limited").await;
     host.stop().await;
 }
 

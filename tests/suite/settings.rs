@@ -63,7 +63,10 @@ async fn fragments_count_together() {
     raw.send(&[Frame::new(TEXT, b"x").unfinished().bytes(), claim(CONTINUATION, 1001)].concat()).await;
     raw.closed_with(1009).await;
     for line in host.wait_log_count("event close", 2).await {
-        assert!(line.contains("code=none") && line.contains("cause=message-too-big") && line.contains("messages=0"), "{line}");
+        assert!(
+            line.contains("code=none") && line.contains("cause=message-too-big") && line.contains("messages=0"),
+            "{line}"
+        );
     }
     host.stop().await;
 }

@@ -58,6 +58,7 @@ async fn head_has_the_headers_alone() {
     let head = String::from_utf8(raw.rest().await).expect("a head is text");
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n\r\n"), "{head}");
     assert!(head.contains("content-length: 10\r\n"), "{head}");
+    drop(raw);
     host.stop().await;
 }
 
@@ -79,6 +80,7 @@ async fn what_has_not_changed_is_not_sent_again() {
     raw.send(again.header("Connection", "close").text().as_bytes()).await;
     let response = String::from_utf8(raw.rest().await).expect("a response is text");
     assert!(response.starts_with("HTTP/1.1 304 Not Modified\r\n") && response.ends_with("\r\n\r\n"), "{response}");
+    drop(raw);
     let old = Request::new(&host, "GET", "/app.js").header("If-Modified-Since", "Sat, 01 Jan 2000 00:00:00 GMT");
     assert_eq!(fetch(&host, old).await.body, "let a = 1;");
     host.stop().await;

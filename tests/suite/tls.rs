@@ -67,6 +67,7 @@ async fn a_websocket_over_tls() {
     within("the host to read", socket.close(None)).await.expect("the connection is open");
     while let Some(Ok(_)) = within("the end of the connection", socket.next()).await {}
     host.wait_log("event close id=1 code=none reason=\"\" cause=peer").await;
+    drop(socket);
     host.stop().await;
 }
 
@@ -82,6 +83,7 @@ async fn a_page_over_tls_on_the_same_port() {
     // The end is a close_notify: without one it could be a cut.
     read.expect("the connection ends as TLS demands");
     assert!(response.starts_with("HTTP/1.1 200 OK\r\n") && response.ends_with("<p>hello"), "{response}");
+    drop(stream);
     host.stop().await;
 }
 
@@ -97,6 +99,7 @@ async fn the_host_ends_a_websocket_over_tls_with_1001() {
     let close = within("the close frame", socket.next()).await.expect("a frame").expect("the connection is open");
     assert!(matches!(&close, Message::Close(Some(frame)) if u16::from(frame.code) == 1001), "{close:?}");
     while let Some(Ok(_)) = within("the end of the connection", socket.next()).await {}
+    drop(socket);
     assert!(stopped.await.expect("the host stops").contains("cause=drained"));
 }
 
@@ -111,6 +114,7 @@ async fn h16_what_is_not_tls_is_told_so_or_dropped() {
     let mut garbage = Raw::connect(host.addr()).await;
     garbage.send(&[22, 3, 1, 0, 5, 255, 255, 255, 255, 255]).await;
     garbage.rest().await;
+    drop((plain, garbage));
     connect(&host, &certificate).await;
     host.stop().await;
 }

@@ -56,7 +56,7 @@ macro_rules! sdk_files {
     };
 }
 
-/// The SDK as it is, but for its dev-dependencies.
+/// The SDK as it is.
 const SDK: &[Template] = sdk_files![
     "Cargo.toml",
     "src/bindings.rs",
@@ -128,10 +128,9 @@ fn is_keyword(name: &str) -> bool {
 fn write(dir: &Path, name: &str) -> anyhow::Result<()> {
     for (path, text) in RUST.iter().chain(SDK) {
         let path = dir.join(path);
-        let text = match path.ends_with("whimbrel-sdk/Cargo.toml") {
-            true => without_dev_dependencies(text).to_owned(),
+        let text = match path.starts_with(dir.join("whimbrel-sdk")) {
+            true => (*text).to_owned(),
             // Cargo names the file after the crate.
-            false if path.starts_with(dir.join("whimbrel-sdk")) => (*text).to_owned(),
             false => text.replace("{{name}}", name).replace("{{file}}", &name.replace('-', "_")),
         };
         if let Some(parent) = path.parent() {
@@ -142,17 +141,12 @@ fn write(dir: &Path, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A Cargo.toml without what only the SDK's own tests need: it ends with that table.
-fn without_dev_dependencies(text: &str) -> &str {
-    text.split("\n[dev-dependencies]").next().unwrap_or(text)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    use super::{SDK, name, without_dev_dependencies, write};
+    use super::{SDK, name, write};
 
     #[test]
     fn names_are_those_that_a_manifest_and_cargo_allow() {
@@ -180,7 +174,6 @@ mod tests {
     #[test]
     fn the_embedded_sdk_needs_no_workspace_and_no_generator() {
         let (_, text) = SDK.iter().find(|(path, _)| path.ends_with("Cargo.toml")).unwrap();
-        let text = without_dev_dependencies(text);
         assert!(text.contains("[dependencies]") && !text.contains("wit-bindgen-rust"), "{text}");
         assert!(!text.contains("workspace = true"), "{text}");
     }

@@ -1,5 +1,6 @@
 //! One connection: HTTP until a handshake is answered with 101, WebSocket from then on.
 
+mod frames;
 pub mod http;
 mod pages;
 mod socket;

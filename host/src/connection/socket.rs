@@ -53,15 +53,15 @@ pub(super) enum Flushed {
 
 impl Socket {
     /// Speak WebSocket on a stream whose handshake is done; `early` was read behind the request.
-    pub(super) async fn new(stream: Stream, early: Bytes, outbound: Arc<Outbound>, max_message_size: usize) -> Self {
+    pub(super) async fn new(stream: Stream, early: &[u8], outbound: Arc<Outbound>, max_message_size: usize) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ)
             .write_buffer_size(0)
             .max_write_buffer_size(CONTROL_BUFFER)
             .max_message_size(Some(max_message_size))
             .max_frame_size(Some(max_message_size));
-        let wire = Wire::new(stream, outbound.clone());
-        let frames = WebSocketStream::from_partially_read(wire, early.into(), Role::Server, Some(config)).await;
+        let wire = Wire::new(stream, early, outbound.clone());
+        let frames = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
         Socket { frames, outbound, gathered: BytesMut::new(), buffers: VecDeque::new(), is_full: false }
     }
 
@@ -74,10 +74,13 @@ impl Socket {
             Some(Ok(WireMessage::Pong(data))) => return Poll::Ready(Event::Pong(data)),
             Some(Ok(WireMessage::Close(frame))) => {
                 self.outbound.close();
-                closed(frame)
+                Event::CloseFrame(frame.map(|frame| CloseFrame::new(frame.code.into(), &frame.reason)))
             }
             Some(Ok(WireMessage::Frame(_))) | None => Event::Disconnected,
-            Some(Err(error)) => failure(&error),
+            Some(Err(error)) => match self.frames.get_mut().breach() {
+                Some(cause) => Event::Violation(cause),
+                None => failure(&error),
+            },
         };
         // The pong or the answer to a close frame is queued before the guest hears of it.
         let _ = Pin::new(&mut self.frames).poll_flush(cx);
@@ -179,18 +182,6 @@ impl Socket {
         if written.await {
             http::finish(self.frames.into_inner().into_stream()).await;
         }
-    }
-}
-
-/// What tungstenite tells of a close frame. A first frame with a code that may not be sent (RFC 6455 section 7.4) it has
-/// already answered with 1002, and shows that answer in the frame's place.
-fn closed(frame: Option<WireCloseFrame>) -> Event {
-    match frame {
-        Some(frame) if frame.code == CloseCode::Protocol && frame.reason.as_str() == "Protocol violation" => {
-            Event::Violation(CloseCause::ProtocolError)
-        }
-        Some(frame) if !frame.code.is_allowed() => Event::Violation(CloseCause::ProtocolError),
-        frame => Event::CloseFrame(frame.map(|frame| CloseFrame::new(frame.code.into(), &frame.reason))),
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Opened {
 pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
     let Opened { instance, outbound, settings, max_message_size, revision, mut seat } = opened;
     seat.open(&outbound);
-    let socket = Socket::new(stream, early, outbound.clone(), max_message_size).await;
+    let socket = Socket::new(stream, &early, outbound.clone(), max_message_size).await;
     let now = Instant::now();
     let mut connection = Connection {
         socket: Some(socket),
@@ -202,6 +202,7 @@ impl Connection {
         if self.turn_began.is_none() {
             self.now = Instant::now();
             self.turn_began = Some(self.now);
+            self.outbound.awoken();
         }
         let is_turn_over = self.turn_began.is_some_and(|began| self.now.duration_since(began) >= TURN);
         let mut may_read = !is_turn_over;
@@ -229,10 +230,11 @@ impl Connection {
             return Poll::Ready(Event::Timer);
         }
         if is_turn_over {
-            cx.waker().wake_by_ref();
+            // tokio's own yield: woken at once, a busy worker would look after other sockets only every 61st turn.
+            let _ = pin!(tokio::task::yield_now()).poll(cx);
         }
         self.turn_began = None;
-        self.publish_traffic();
+        self.pause();
         Poll::Pending
     }
 
@@ -281,9 +283,12 @@ impl Connection {
         self.timer.as_mut().poll(cx).map(|()| self.now = Instant::now())
     }
 
-    fn publish_traffic(&mut self) {
+    /// The end of a burst: take stock of what was queued and publish what was counted.
+    fn pause(&mut self) {
+        let (waiting, messages_out) = self.outbound.backlog();
+        // A write says what still waits; a socket that takes nothing has no write to say it.
+        self.is_backlogged |= waiting > LOW_WATER;
         let metrics = &self.revision.deployment.metrics;
-        let (_, messages_out) = self.outbound.backlog();
         metrics.messages_in.increment(self.traffic.messages_in);
         metrics.bytes_in.increment(self.traffic.bytes_in);
         metrics.bytes_out.increment(self.traffic.bytes_out);
@@ -310,13 +315,17 @@ impl Connection {
     fn end(&mut self) {
         self.outbound.close();
         self.revision.shared.topics.leave(&self.outbound);
-        self.publish_traffic();
+        self.pause();
         let metrics = &self.revision.deployment.metrics;
         metrics.connections.decrement(1.0);
         let cause = self.session.end().map_or(CloseCause::Network, |end| end.cause);
         metrics.closed(cause.name());
-        if cause == CloseCause::SlowConsumer {
-            metrics.limit_hit("outbound");
+        match cause {
+            CloseCause::SlowConsumer => metrics.limit_hit("outbound"),
+            CloseCause::MessageTooBig => metrics.limit_hit("max_message_size"),
+            CloseCause::RateLimited => metrics.limit_hit("fragments"),
+            CloseCause::PingTimeout => metrics.limit_hit("ping_timeout"),
+            _ => {}
         }
         let (deployment, connection) = (&self.revision.deployment.name, self.outbound.id);
         let code = self.session.end().and_then(|end| end.frame.as_ref()).map(|frame| frame.code);

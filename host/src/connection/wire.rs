@@ -9,8 +9,10 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
+use super::frames::{Breach, Frames};
 use super::stream::Stream;
 use crate::outbound::Outbound;
+use crate::session::CloseCause;
 
 /// What tungstenite reads at once, in bytes. It keeps a buffer of this size per connection, so it is small: its default
 /// of 128 KiB is what makes its idle connections heavy.
@@ -27,11 +29,20 @@ pub(super) struct Wire {
     ahead: BytesMut,
     /// Whether the last read filled all that it was given.
     is_pouring: bool,
+    frames: Frames,
+    /// The rule that the peer broke; nothing is read after it.
+    breach: Option<CloseCause>,
 }
 
 impl Wire {
-    pub(super) fn new(stream: Stream, outbound: Arc<Outbound>) -> Self {
-        Wire { stream, outbound, ahead: BytesMut::new(), is_pouring: false }
+    /// `early` was read before.
+    pub(super) fn new(stream: Stream, early: &[u8], outbound: Arc<Outbound>) -> Self {
+        Wire { stream, outbound, ahead: BytesMut::from(early), is_pouring: false, frames: Frames::default(), breach: None }
+    }
+
+    /// The rule that the peer broke, when a read failed for it.
+    pub(super) fn breach(&self) -> Option<CloseCause> {
+        self.breach
     }
 
     pub(super) fn stream(&mut self) -> &mut Stream {
@@ -66,14 +77,27 @@ impl Wire {
 
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.ahead.is_empty() {
-            if !self.is_pouring {
-                return self.poll_read_small(cx, buffer);
-            }
-            ready!(self.poll_read_ahead(cx))?;
+        if self.breach.is_some() {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
-        let bytes = self.ahead.len().min(buffer.remaining());
-        buffer.put_slice(&self.ahead.split_to(bytes));
+        let before = buffer.filled().len();
+        if self.ahead.is_empty() && !self.is_pouring {
+            ready!(self.poll_read_small(cx, buffer))?;
+        } else {
+            if self.ahead.is_empty() {
+                ready!(self.poll_read_ahead(cx))?;
+            }
+            let bytes = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.ahead.split_to(bytes));
+        }
+        if let Err(Breach { good, cause }) = self.frames.follow(buffer.filled().get(before..).unwrap_or_default()) {
+            self.breach = Some(cause);
+            // What came before the broken rule still counts; without any, this read is the one that fails.
+            buffer.set_filled(before + good);
+            if good == 0 {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -213,6 +213,7 @@ fn lower(info: &CloseInfo) -> types::CloseInfo<'_> {
             CloseCause::ProtocolError => types::CloseCause::ProtocolError,
             CloseCause::InvalidText => types::CloseCause::InvalidText,
             CloseCause::MessageTooBig => types::CloseCause::MessageTooBig,
+            CloseCause::RateLimited => types::CloseCause::RateLimited,
             CloseCause::SlowConsumer => types::CloseCause::SlowConsumer,
             CloseCause::GuestError => types::CloseCause::GuestError,
             CloseCause::Drained => types::CloseCause::Drained,

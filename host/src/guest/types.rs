@@ -42,7 +42,6 @@ pub enum CloseCause {
     #[component(name = "message-too-big")]
     MessageTooBig,
     #[component(name = "rate-limited")]
-    #[allow(dead_code, reason = "in the contract; rates are not limited yet")]
     RateLimited,
     #[component(name = "slow-consumer")]
     SlowConsumer,

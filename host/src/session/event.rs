@@ -39,6 +39,8 @@ pub enum CloseCause {
     InvalidText,
     /// Over the maximum message size: 1009.
     MessageTooBig,
+    /// More than the limits allow, such as a message in endless fragments: 1008.
+    RateLimited,
     /// The outbound buffer stayed over its limit: 1008.
     SlowConsumer,
     /// A handler function returned an error: 1011.
@@ -58,6 +60,7 @@ impl CloseCause {
             CloseCause::ProtocolError => "protocol-error",
             CloseCause::InvalidText => "invalid-text",
             CloseCause::MessageTooBig => "message-too-big",
+            CloseCause::RateLimited => "rate-limited",
             CloseCause::SlowConsumer => "slow-consumer",
             CloseCause::GuestError => "guest-error",
             CloseCause::Drained => "drained",

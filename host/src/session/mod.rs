@@ -202,6 +202,7 @@ impl Session {
                 let (code, reason) = match cause {
                     CloseCause::InvalidText => (1007, "invalid UTF-8"),
                     CloseCause::MessageTooBig => (1009, "message too big"),
+                    CloseCause::RateLimited => (1008, "too many fragments"),
                     _ => (1002, "protocol error"),
                 };
                 let frame = CloseFrame::new(code, reason);

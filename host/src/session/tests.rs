@@ -168,6 +168,7 @@ fn each_violation_has_its_code() {
         (CloseCause::ProtocolError, 1002, "protocol error"),
         (CloseCause::InvalidText, 1007, "invalid UTF-8"),
         (CloseCause::MessageTooBig, 1009, "message too big"),
+        (CloseCause::RateLimited, 1008, "too many fragments"),
     ] {
         let mut rules = Rules::opened();
         rules.step(Event::Violation(cause));

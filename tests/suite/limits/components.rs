@@ -31,7 +31,8 @@ async fn a_component_over_64_mib() {
     let path = folder.path().join("large.wasm");
     // Sparse: it has the size without the bytes.
     File::create(&path).and_then(|file| file.set_len((64 << 20) + 1)).expect("the file can be made");
-    is_refused(path.to_str().expect("a plain path"), &["large.wasm: a component of 64.0 MiB", "at most 64.0 MiB"]).await;
+    is_refused(path.to_str().expect("a plain path"), &["large.wasm: a component of 64.0 MiB", "at most 64.0 MiB"])
+        .await;
 }
 
 #[tokio::test]
