@@ -252,6 +252,11 @@ impl Limits {
         KEYS.iter().map(|key| (key.name, key.get(self).to_string()))
     }
 
+    /// The largest message that a guest may send, in bytes; a larger one is `too-large`.
+    pub fn largest_sent(&self) -> usize {
+        self.outbound.max(self.max_message_size)
+    }
+
     /// Lower a ping timeout that is longer than the ping interval to the interval.
     pub fn fit_ping_timeout(&mut self) {
         if let (Some(interval), Some(timeout)) = (self.ping_interval, self.ping_timeout) {

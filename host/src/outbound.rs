@@ -4,7 +4,7 @@
 //! order in which it was queued. Only the connection's task takes from it.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -18,6 +18,8 @@ use crate::session::CloseFrame;
 
 /// Payloads from this size get a buffer of their own instead of being gathered with their neighbours.
 const GATHER_BELOW: usize = 16 * 1024;
+/// While more than this waits for the peer, or half of its limit, in bytes, nothing is read from it.
+const LOW_WATER: usize = 64 * 1024;
 /// An emptied buffer up to this capacity is kept for the next burst.
 const KEEP_CAPACITY: usize = 16 * 1024;
 
@@ -68,6 +70,10 @@ pub struct Outbound {
     pub subprotocol: Option<String>,
     capacity: Capacity,
     queue: Mutex<Queue>,
+    /// Bytes queued and not yet taken by the socket; changed only under the queue's lock, read without it.
+    waiting: AtomicUsize,
+    /// Messages queued; likewise.
+    messages: AtomicU64,
     drained: Notify,
     messages_in: AtomicU64,
     round_trip_us: AtomicU32,
@@ -77,9 +83,6 @@ pub struct Outbound {
 struct Queue {
     sealed: VecDeque<Bytes>,
     tail: BytesMut,
-    /// Bytes queued and not yet taken by the socket.
-    waiting: usize,
-    messages: u64,
     is_closed: bool,
     /// A message was refused, and the limit is still reached.
     is_full: bool,
@@ -97,6 +100,8 @@ impl Outbound {
             subprotocol,
             capacity,
             queue: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            messages: AtomicU64::new(0),
             drained: Notify::new(),
             messages_in: AtomicU64::new(0),
             round_trip_us: AtomicU32::new(0),
@@ -114,12 +119,8 @@ impl Outbound {
         }
         let before = queue.tail.len();
         message::encode(opcode, payload, &mut queue.tail);
-        queue.waiting += queue.tail.len() - before;
-        if opcode != Opcode::Ping {
-            queue.messages += 1;
-        }
-        queue.wake();
-        Ok(queue.waiting)
+        let added = queue.tail.len() - before;
+        Ok(self.queued(&mut queue, added, u64::from(opcode != Opcode::Ping)))
     }
 
     /// Queue a frame that was encoded for many; yields the bytes that now wait.
@@ -131,18 +132,14 @@ impl Outbound {
         } else {
             queue.tail.extend_from_slice(frame);
         }
-        queue.waiting += frame.len();
-        queue.messages += 1;
-        queue.wake();
-        Ok(queue.waiting)
+        Ok(self.queued(&mut queue, frame.len(), 1))
     }
 
     /// Queue control frames that the protocol itself demands; they are few and small, and never refused.
     pub fn send_control(&self, frames: &[u8]) {
         let mut queue = self.lock();
         queue.tail.extend_from_slice(frames);
-        queue.waiting += frames.len();
-        queue.wake();
+        self.queued(&mut queue, frames.len(), 0);
     }
 
     /// Ask the task for something. After a `Close` nothing more is queued.
@@ -172,7 +169,7 @@ impl Outbound {
                 if queue.is_closed {
                     return Err(SendError::Closed);
                 }
-                if queue.waiting <= low_water {
+                if self.waiting() <= low_water {
                     return Ok(());
                 }
             }
@@ -191,10 +188,20 @@ impl Outbound {
         !self.lock().is_closed
     }
 
-    /// Bytes that wait, and messages queued so far.
-    pub fn backlog(&self) -> (usize, u64) {
-        let queue = self.lock();
-        (queue.waiting, queue.messages)
+    /// Bytes that wait for the peer.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Messages queued so far.
+    pub fn messages_out(&self) -> u64 {
+        self.messages.load(Ordering::Relaxed)
+    }
+
+    /// Whether so much waits that nothing more is to be read from the peer: back-pressure through TCP, before a handler
+    /// that only answers finds the buffer full.
+    pub(crate) fn is_backlogged(&self) -> bool {
+        self.waiting() > LOW_WATER.min(self.capacity.outbound / 2)
     }
 
     /// Count messages given to the handler.
@@ -243,9 +250,9 @@ impl Outbound {
     /// The socket took this many bytes of what `take` gave; yields how many still wait.
     pub(crate) fn written(&self, bytes: usize) -> usize {
         let mut queue = self.lock();
-        queue.waiting -= bytes.min(queue.waiting);
-        queue.is_full &= queue.waiting >= self.capacity.outbound;
-        let waiting = queue.waiting;
+        let waiting = self.waiting().saturating_sub(bytes);
+        self.waiting.store(waiting, Ordering::Relaxed);
+        queue.is_full &= waiting >= self.capacity.outbound;
         drop(queue);
         self.drained.notify_waiters();
         waiting
@@ -279,11 +286,21 @@ impl Outbound {
         if queue.is_closed {
             return Err(SendError::Closed);
         }
-        if queue.waiting > 0 && queue.waiting + bytes > self.capacity.outbound {
+        let waiting = self.waiting();
+        if waiting > 0 && waiting + bytes > self.capacity.outbound {
             queue.is_full = true;
-            return Err(SendError::Full(queue.waiting));
+            return Err(SendError::Full(waiting));
         }
         Ok(queue)
+    }
+
+    /// Account for what was appended; yields the bytes that now wait.
+    fn queued(&self, queue: &mut Queue, bytes: usize, messages: u64) -> usize {
+        let waiting = self.waiting() + bytes;
+        self.waiting.store(waiting, Ordering::Relaxed);
+        self.messages.store(self.messages_out() + messages, Ordering::Relaxed);
+        queue.wake();
+        waiting
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

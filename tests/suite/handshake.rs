@@ -81,6 +81,29 @@ async fn a1_02_03_08_header_fields_that_a_handshake_needs() {
 }
 
 #[tokio::test]
+async fn a1_the_first_fault_in_tornados_order_is_answered() {
+    let host = minimal().await;
+    let mut faults = vec![
+        ("Upgrade", "h2c", 400, "Upgrade\" only to"),
+        ("Connection", "close", 400, "\"Connection\" must be"),
+        ("Origin", FOREIGN, 403, "Cross origin"),
+        ("Sec-WebSocket-Version", "8", 426, "\"13\""),
+        ("Content-Length", "5", 400, "must not have a body"),
+        ("Sec-WebSocket-Key", "short", 400, "Sec-WebSocket-Key"),
+    ];
+    let post = Request { method: "POST".to_owned(), ..changed(&host, &[("Upgrade", "h2c"), ("Origin", FOREIGN)]) };
+    assert_eq!(answer(&host, &post).await.status, 405);
+    while let Some(&(name, _, status, text)) = faults.first() {
+        let changes: Vec<_> = faults.iter().map(|(name, value, ..)| (*name, *value)).collect();
+        let response = answer(&host, &changed(&host, &changes)).await;
+        assert_eq!(response.status, status, "{name}: {}", response.body);
+        assert!(response.body.contains(text), "{name}: {}", response.body);
+        faults.remove(0);
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn a1_04_06_the_origin_rule() {
     let host = minimal().await;
     let same = format!("HTTPS://{}", host.addr());

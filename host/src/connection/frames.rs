@@ -172,7 +172,9 @@ mod tests {
 
     #[test]
     fn close_codes_are_those_that_may_be_sent() {
-        for (code, is_allowed) in [(999_u16, false), (1000, true), (1005, false), (1015, false), (3000, true), (5000, false)] {
+        for (code, is_allowed) in
+            [(999_u16, false), (1000, true), (1005, false), (1015, false), (3000, true), (5000, false)]
+        {
             let [high, low] = code.to_be_bytes();
             let verdict = follow(&[0x88, 0x82, 9, 8, 7, 6, high ^ 9, low ^ 8]);
             assert_eq!(verdict.is_ok(), is_allowed, "{code}");

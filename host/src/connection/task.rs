@@ -18,8 +18,6 @@ use crate::outbound::{Outbound, Wish};
 use crate::registry::{Revision, Seat};
 use crate::session::{Action, Call, CloseCause, Event, Returned, Session, Settings};
 
-/// While more than this waits for the peer, in bytes, nothing is read from it: back-pressure through TCP.
-const LOW_WATER: usize = 64 * 1024;
 /// After this time without a pause other connections get their turn (TORNADO.md item 28 counts bytes instead).
 const TURN: Duration = Duration::from_millis(1);
 
@@ -49,7 +47,6 @@ pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
         now,
         turn_began: None,
         events: VecDeque::new(),
-        is_backlogged: false,
         traffic: Traffic::default(),
         outbound,
         revision,
@@ -76,7 +73,6 @@ struct Connection {
     turn_began: Option<Instant>,
     /// What happened but is not stepped yet.
     events: VecDeque<Event>,
-    is_backlogged: bool,
     traffic: Traffic,
     outbound: Arc<Outbound>,
     revision: Arc<Revision>,
@@ -211,7 +207,7 @@ impl Connection {
                 return Poll::Ready(event);
             }
             let Some(socket) = &mut self.socket else { break };
-            if may_read && !self.is_backlogged && self.session.wants_read() {
+            if may_read && !self.outbound.is_backlogged() && self.session.wants_read() {
                 if let Poll::Ready(event) = socket.poll_read(cx) {
                     return Poll::Ready(event);
                 }
@@ -242,8 +238,7 @@ impl Connection {
         match flushed {
             Flushed::Wrote { bytes, waiting } => {
                 self.traffic.bytes_out += bytes as u64;
-                self.is_backlogged = waiting > LOW_WATER;
-                if self.is_backlogged {
+                if waiting > 0 {
                     self.events.push_back(Event::Progress);
                 }
             }
@@ -283,11 +278,9 @@ impl Connection {
         self.timer.as_mut().poll(cx).map(|()| self.now = Instant::now())
     }
 
-    /// The end of a burst: take stock of what was queued and publish what was counted.
+    /// The end of a burst: publish what was counted.
     fn pause(&mut self) {
-        let (waiting, messages_out) = self.outbound.backlog();
-        // A write says what still waits; a socket that takes nothing has no write to say it.
-        self.is_backlogged |= waiting > LOW_WATER;
+        let messages_out = self.outbound.messages_out();
         let metrics = &self.revision.deployment.metrics;
         metrics.messages_in.increment(self.traffic.messages_in);
         metrics.bytes_in.increment(self.traffic.bytes_in);

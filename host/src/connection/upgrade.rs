@@ -97,7 +97,7 @@ impl Handshake<'_> {
         let request = self.request(&upgrade, args);
         let acceptance = self.ask(&mut instance, &request, &upgrade).await?;
         let max_message_size = self.max_message_size(&acceptance)?;
-        let capacity = Capacity { outbound: limits.outbound, message: limits.outbound.max(max_message_size) };
+        let capacity = Capacity { outbound: limits.outbound, message: limits.largest_sent().max(max_message_size) };
         let outbound = Arc::new(Outbound::new(ConnectionId::next(), acceptance.subprotocol.clone(), capacity));
         instance.own(outbound.clone(), request);
         let settings = Settings {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::thread;
 
 use wasmtime::component::Linker;
-use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{
+    Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
+};
 
 use super::imports;
 use super::state::State;
@@ -65,6 +67,8 @@ impl Engine {
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)))
             .epoch_interruption(true)
             .max_wasm_stack(WASM_STACK)
+            // Names of functions, no source lines: those would take milliseconds of a serving thread per trap.
+            .wasm_backtrace_details(WasmBacktraceDetails::Disable)
             .wasm_backtrace_max_frames(NonZeroUsize::new(20))
             .cache(settings.cache.as_ref().and_then(cache));
         let inner = wasmtime::Engine::new(&config)?;

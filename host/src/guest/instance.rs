@@ -22,7 +22,7 @@ use crate::message::Message;
 use crate::outbound::Outbound;
 use crate::session::{Call, CloseCause, CloseInfo};
 
-/// Room for the strings and lists around a message in one call of the host, in bytes.
+/// Room for what a call of the host carries beside the guest's whole memory, in bytes.
 const CALL_SLACK: usize = 64 * 1024;
 
 /// Why no instance could be had.
@@ -154,7 +154,8 @@ fn new_store(artifact: &Artifact, shared: &Arc<Shared>) -> Store<State> {
     let limits = &shared.limits;
     let mut store = Store::new(&artifact.engine.inner, State::new(shared.clone()));
     store.limiter(|state| &mut state.limiter);
-    store.set_hostcall_fuel(limits.outbound.max(limits.max_message_size).saturating_add(CALL_SLACK));
+    // All that fits into the guest's memory may be shown to the host: what is too large is refused, and no trap.
+    store.set_hostcall_fuel(limits.memory.saturating_add(CALL_SLACK));
     store.epoch_deadline_callback(|store| {
         let state = store.data();
         if !state.clock.tick() {

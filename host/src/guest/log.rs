@@ -132,13 +132,15 @@ impl Drop for GuestLog {
     }
 }
 
-/// Text that cannot forge a line or steer a terminal: control characters are escaped.
+/// Text that cannot forge a line or steer a terminal: control characters, and those that turn the direction of writing,
+/// are escaped.
 pub(super) fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut clean = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
             '\t' => clean.push('\t'),
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => clean.extend(character.escape_default()),
             control if control.is_control() => clean.extend(control.escape_default()),
             other => clean.push(other),
         }

@@ -55,7 +55,7 @@ fn bytes_leave_in_the_order_in_which_they_were_queued() {
         }
         expected.extend([0x8a, 0]);
     }
-    assert_eq!(outbound.backlog(), (expected.len(), 12));
+    assert_eq!((outbound.waiting(), outbound.messages_out()), (expected.len(), 12));
     assert!(take(&outbound) == expected);
     assert!(take(&outbound).is_empty());
 }
@@ -84,7 +84,7 @@ fn what_does_not_fit_is_refused_and_queues_nothing() {
     assert_eq!(outbound.send_encoded(&encoded(Opcode::Text, b"")), Err(SendError::Full(204)));
     // What the protocol demands is.
     outbound.send_control(&[0x8a, 0]);
-    assert_eq!(outbound.backlog(), (206, 1));
+    assert_eq!((outbound.waiting(), outbound.messages_out()), (206, 1));
     assert_eq!(take(&outbound).len(), 206);
     assert_eq!(outbound.written(150), 56);
     assert_eq!(outbound.send(Opcode::Text, &[0; 44]), Ok(102));
@@ -111,7 +111,7 @@ fn it_is_full_from_a_refusal_until_there_is_room() {
 fn pings_are_no_messages() {
     let outbound = outbound(100, 100);
     outbound.send(Opcode::Ping, b"x").unwrap();
-    assert_eq!(outbound.backlog(), (3, 0));
+    assert_eq!((outbound.waiting(), outbound.messages_out()), (3, 0));
     assert_eq!(take(&outbound), b"\x89\x01x");
 }
 

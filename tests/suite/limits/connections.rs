@@ -30,7 +30,7 @@ async fn connects_in_the_end(host: &TestHost, path: &str) -> Client {
 
 #[tokio::test]
 async fn connections_of_a_deployment() {
-    let host = TestHost::serving(guests::MINIMAL)
+    let host = TestHost::serving(guests::SETTINGS)
         .route("/a/{any}")
         .limit("connections", "2")
         .and_serving("other", guests::MINIMAL)
@@ -46,7 +46,8 @@ async fn connections_of_a_deployment() {
     assert_eq!(second.ask("two").await, "two");
     assert_eq!(third.ask("three").await, "three");
     drop((second, third));
-    host.stop().await;
+    let log = host.stop().await;
+    assert_eq!(log.matches("event prepare").count(), 3, "the guest was asked for a place that was not free: {log}");
 }
 
 #[tokio::test]

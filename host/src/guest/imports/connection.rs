@@ -1,13 +1,12 @@
 //! `whimbrel:websocket/connection`: what a handler may do to its connections.
 
-use bytes::BytesMut;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Linker, Lower, WasmList};
 
 use super::{GuestMessage, clamp, on_connection};
 use crate::guest::state::State;
 use crate::guest::types::Error;
-use crate::message::{self, Opcode};
+use crate::message::Opcode;
 use crate::outbound::Wish;
 use crate::session::CloseFrame;
 
@@ -61,9 +60,8 @@ fn send_many(
     store: StoreContextMut<'_, State>,
     (ids, message): (WasmList<u32>, GuestMessage),
 ) -> wasmtime::Result<(u32,)> {
-    let mut frame = BytesMut::new();
-    message.read((&store).into(), |opcode, payload| message::encode(opcode, payload, &mut frame))?;
-    let frame = frame.freeze();
+    // Too large for any of them: nobody took it.
+    let Ok(frame) = message.encode(&store)? else { return Ok((0,)) };
     let state = store.data();
     let took = ids
         .as_le_slice(&store)
@@ -121,13 +119,12 @@ fn check_close(code: Option<u16>, reason: &str) -> Result<Option<CloseFrame>, St
 
 fn inspect(store: StoreContextMut<'_, State>, (id,): (u32,)) -> wasmtime::Result<(Result<Info, Error>,)> {
     Ok((on_connection(&store, id, |connection| {
-        let (buffered, messages_out) = connection.backlog();
         Ok(Info {
             subprotocol: connection.subprotocol.clone(),
             open: connection.is_open(),
-            buffered: clamp(buffered),
+            buffered: clamp(connection.waiting()),
             messages_in: connection.messages_in(),
-            messages_out,
+            messages_out: connection.messages_out(),
             round_trip_us: connection.round_trip_us(),
         })
     }),))

@@ -3,12 +3,13 @@
 mod connection;
 mod topics;
 
+use bytes::{Bytes, BytesMut};
 use wasmtime::component::{ComponentType, Lift, Linker, WasmList, WasmStr};
 use wasmtime::{StoreContext, StoreContextMut};
 
 use super::state::State;
 use super::types::Error;
-use crate::message::Opcode;
+use crate::message::{self, Opcode};
 use crate::outbound::SendError;
 
 /// Offer all of it to guests.
@@ -34,6 +35,21 @@ impl GuestMessage {
         Ok(match self {
             GuestMessage::Text(text) => send(Opcode::Text, text.to_str(store)?.as_bytes()),
             GuestMessage::Binary(bytes) => send(Opcode::Binary, bytes.as_le_slice(store)),
+        })
+    }
+}
+
+impl GuestMessage {
+    /// The message as one frame for many, unless it is over the limit for a message of this deployment.
+    fn encode(&self, store: &StoreContextMut<'_, State>) -> wasmtime::Result<Result<Bytes, SendError>> {
+        let limit = store.data().shared.limits.largest_sent();
+        self.read(store.into(), |opcode, payload| {
+            if payload.len() > limit {
+                return Err(SendError::TooLarge(limit));
+            }
+            let mut frame = BytesMut::new();
+            message::encode(opcode, payload, &mut frame);
+            Ok(frame.freeze())
         })
     }
 }

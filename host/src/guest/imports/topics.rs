@@ -1,6 +1,5 @@
 //! `whimbrel:websocket/topics`: fan-out between the connections of a deployment.
 
-use bytes::BytesMut;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, WasmList, WasmStr};
 
@@ -8,7 +7,6 @@ use super::{GuestMessage, on_connection};
 use crate::guest::state::State;
 use crate::guest::types::Error;
 use crate::ids::ConnectionId;
-use crate::message;
 use crate::topics::TopicError;
 
 type Answer<T> = wasmtime::Result<(Result<T, Error>,)>;
@@ -40,9 +38,11 @@ fn publish(
 ) -> Answer<u32> {
     let topic = topic.to_str(&store)?;
     let except: Vec<_> = except.as_le_slice(&store).iter().map(|id| ConnectionId(u32::from_le(*id))).collect();
-    let mut frame = BytesMut::new();
-    message.read((&store).into(), |opcode, payload| message::encode(opcode, payload, &mut frame))?;
-    let published = store.data().shared.topics.publish(&topic, &frame.freeze(), &except);
+    let frame = match message.encode(&store)? {
+        Ok(frame) => frame,
+        Err(error) => return Ok((Err(error.into()),)),
+    };
+    let published = store.data().shared.topics.publish(&topic, &frame, &except);
     Ok((published.map_err(Error::from),))
 }
 
