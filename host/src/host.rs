@@ -148,8 +148,7 @@ fn engine_settings(config: &HostConfig, cache: Option<PathBuf>) -> Result<Engine
             }
         },
     };
-    let max_memory = config.ceilings.memory.unwrap_or(usize::MAX);
-    Ok(EngineSettings { instances, max_memory, cache })
+    Ok(EngineSettings::new(config, instances, cache))
 }
 
 /// As many connections as the limit of open files leaves room for, after raising it as far as allowed.

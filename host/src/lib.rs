@@ -27,6 +27,7 @@ pub mod limits;
 pub mod message;
 pub mod ids;
 pub mod metrics;
+pub mod hits;
 pub mod routing;
 pub mod manifest;
 pub mod host_config;

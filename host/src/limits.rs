@@ -4,8 +4,12 @@
 //! The table at `settable!` is the only list of the settable ones. A manifest's `[limits]` and the host config's
 //! `[defaults]` and `[ceilings]` are all read by walking [`KEYS`].
 
-use std::fmt;
+mod value;
+
 use std::time::Duration;
+
+use value::Amount;
+pub use value::{Key, Kind, Value};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -16,161 +20,14 @@ const DAY: u64 = 24 * 60 * 60 * 1000 * MILLISECOND;
 /// The contract counts messages and waiting bytes in 32 bits.
 const CONTRACT_BYTES: u64 = u32::MAX as u64;
 
-/// Longest topic name, in bytes of UTF-8; a longer one is `invalid`.
-pub const TOPIC_BYTES: usize = 256;
-/// Longest line of a guest's log, in bytes; the rest of the line is cut off.
-pub const LOG_LINE_BYTES: usize = 8 * KIB;
-/// Largest component file, in bytes; a larger one is refused before it is read.
-pub const COMPONENT_BYTES: u64 = 64 * MIB as u64;
-/// Elements of one wasm table; growth beyond is refused.
-pub const TABLE_ELEMENTS: usize = 20_000;
-/// Core instances that one component may be made of; with more it is refused when it is loaded.
-pub const CORE_INSTANCES: usize = 64;
-/// Stack of a running guest, in bytes; passing it is a trap.
-pub const WASM_STACK: usize = 512 * KIB;
 /// Time between two epoch ticks. A running guest yields at each tick, so execution is measured in these steps.
 pub const EPOCH_TICK: Duration = Duration::from_millis(10);
-/// Fragments of one message that are free of the size rule; one more is allowed per [`BYTES_PER_FRAGMENT`] received.
-/// Beyond, 1008.
-pub const FRAGMENTS: usize = 1024;
-/// Bytes of a message that allow one more fragment, beyond [`FRAGMENTS`].
+/// Bytes of a message that allow one more fragment, beyond [`Limits::fragments`].
 pub const BYTES_PER_FRAGMENT: usize = 16;
 /// Largest manifest or host config, in bytes.
 pub const CONFIG_BYTES: u64 = 256 * KIB as u64;
 /// Routes of one deployment.
 pub const ROUTES: usize = 256;
-
-/// How a limit is written and shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Bytes, as in `"64MiB"`.
-    Size,
-    /// A time, as in `"100ms"`.
-    Time,
-    /// A time, or `"off"`.
-    TimeOrOff,
-    /// A whole number.
-    Count,
-}
-
-/// The value of one limit in a form that all limits share, so that they can be read, compared and shown alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Value {
-    /// How it is written.
-    pub kind: Kind,
-    /// Bytes, nanoseconds or a count, as the kind says; none when the limit is off.
-    pub amount: Option<u64>,
-}
-
-impl Value {
-    /// Whether this allows more than `ceiling` does. A limit that is off allows more than any number.
-    pub fn exceeds(&self, ceiling: &Value) -> bool {
-        self.amount.unwrap_or(u64::MAX) > ceiling.amount.unwrap_or(u64::MAX)
-    }
-}
-
-/// As it is written in a manifest, without quotes: `64MiB`, `1m 30s`, `off`.
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(amount) = self.amount else { return f.write_str("off") };
-        match self.kind {
-            Kind::Count => write!(f, "{amount}"),
-            Kind::Time | Kind::TimeOrOff => humantime::format_duration(Duration::from_nanos(amount)).fmt(f),
-            Kind::Size => {
-                let units = [(GIB as u64, "GiB"), (MIB as u64, "MiB"), (KIB as u64, "KiB")];
-                let exact = units.into_iter().find(|(unit, _)| amount >= *unit && amount % unit == 0);
-                let (unit, name) = exact.unwrap_or((1, "B"));
-                write!(f, "{}{name}", amount / unit)
-            }
-        }
-    }
-}
-
-/// One settable limit: how its key is called, what it may be, where it is kept.
-pub struct Key {
-    /// The key in `[limits]`, `[defaults]` and `[ceilings]`.
-    pub name: &'static str,
-    /// How it is written.
-    pub kind: Kind,
-    /// The least allowed amount, in the unit of [`Value::amount`].
-    pub least: u64,
-    /// The greatest allowed amount, in the unit of [`Value::amount`].
-    pub most: u64,
-    get: fn(&Limits) -> Option<u64>,
-    set: fn(&mut Limits, Option<u64>),
-    ceiling: fn(&Ceilings) -> Option<Option<u64>>,
-    set_ceiling: fn(&mut Ceilings, Option<Option<u64>>),
-}
-
-impl Key {
-    /// An amount of this limit's kind.
-    pub fn value(&self, amount: Option<u64>) -> Value {
-        Value { kind: self.kind, amount }
-    }
-
-    /// What `limits` hold.
-    pub fn get(&self, limits: &Limits) -> Value {
-        self.value((self.get)(limits))
-    }
-
-    /// Change what `limits` hold.
-    pub fn set(&self, limits: &mut Limits, value: Value) {
-        (self.set)(limits, value.amount);
-    }
-
-    /// The ceiling; none when there is none.
-    pub fn ceiling(&self, ceilings: &Ceilings) -> Option<Value> {
-        (self.ceiling)(ceilings).map(|amount| self.value(amount))
-    }
-
-    /// Change or lift the ceiling.
-    pub fn set_ceiling(&self, ceilings: &mut Ceilings, value: Option<Value>) {
-        (self.set_ceiling)(ceilings, value.map(|value| value.amount));
-    }
-}
-
-/// Between a field's type and the amount in a [`Value`].
-trait Amount {
-    fn amount(&self) -> Option<u64>;
-    /// Off becomes the greatest value where the type has no word for it; too great an amount is clamped to it.
-    fn from_amount(amount: Option<u64>) -> Self;
-}
-
-impl Amount for usize {
-    fn amount(&self) -> Option<u64> {
-        u64::try_from(*self).ok()
-    }
-    fn from_amount(amount: Option<u64>) -> Self {
-        amount.and_then(|amount| usize::try_from(amount).ok()).unwrap_or(usize::MAX)
-    }
-}
-
-impl Amount for u32 {
-    fn amount(&self) -> Option<u64> {
-        Some(u64::from(*self))
-    }
-    fn from_amount(amount: Option<u64>) -> Self {
-        amount.and_then(|amount| u32::try_from(amount).ok()).unwrap_or(u32::MAX)
-    }
-}
-
-impl Amount for Duration {
-    fn amount(&self) -> Option<u64> {
-        Some(u64::try_from(self.as_nanos()).unwrap_or(u64::MAX))
-    }
-    fn from_amount(amount: Option<u64>) -> Self {
-        Duration::from_nanos(amount.unwrap_or(u64::MAX))
-    }
-}
-
-impl Amount for Option<Duration> {
-    fn amount(&self) -> Option<u64> {
-        self.and_then(|time| time.amount())
-    }
-    fn from_amount(amount: Option<u64>) -> Self {
-        amount.map(Duration::from_nanos)
-    }
-}
 
 /// Makes `Limits`, its defaults, `Ceilings`, their defaults and `KEYS` from one table.
 macro_rules! settable {
@@ -220,14 +77,38 @@ macro_rules! settable {
 settable! {
     /// Linear memory of one instance, in bytes; growth beyond is refused.
     memory: usize = 64 * MIB, Size 64 * KIB as u64 => 4 * GIB as u64, ceiling Some(GIB);
+    /// Elements of one wasm table; growth beyond is refused.
+    table_elements: usize = 20_000, Count 1 * 1 => 10_000_000, ceiling Some(20_000);
+    /// Core instances that the component may be made of; with more it is refused when it is loaded.
+    core_instances: usize = 64, Count 1 * 1 => 1_000, ceiling Some(64);
+    /// Largest component file, in bytes; a larger one is refused before it is read.
+    component_size: usize = 64 * MIB, Size 1 * KIB as u64 => 4 * GIB as u64, ceiling Some(64 * MIB);
     /// Time that the guest may run per event, in steps of [`EPOCH_TICK`]; then it is trapped.
     execution: Duration = Duration::from_millis(100), Time 1 * MILLISECOND => DAY, ceiling Some(Duration::from_secs(10));
+    /// Part of the machine's worker threads that the deployment gets while others want them too, in percent.
+    execution_share: u64 = 50, Share 1 * 1 => 100, ceiling None;
+    /// Instructions (wasmtime's fuel) per event; then the guest is trapped. Needs `metering = "fuel"`.
+    instructions: Option<u64> = None, CountOrOff 1 * 1 => u64::MAX, ceiling None;
     /// Time per event, waiting included; then the guest is trapped.
     event_time: Duration = Duration::from_secs(10), Time 1 * MILLISECOND => DAY, ceiling Some(Duration::from_secs(300));
     /// Time for making the instance and its `open`; then 503, or 1011 after the 101.
     start_time: Duration = Duration::from_secs(1), Time 1 * MILLISECOND => DAY, ceiling Some(Duration::from_secs(30));
     /// Largest inbound message, in bytes (fits 32 bits); a larger one closes the connection with 1009.
     max_message_size: usize = 10 * MIB, Size 1 * 1 => CONTRACT_BYTES, ceiling Some(256 * MIB);
+    /// Fragments of one message that are free of the size rule; one more is allowed per [`BYTES_PER_FRAGMENT`] received.
+    /// Beyond, 1008.
+    fragments: usize = 1024, Count 1 * 1 => u32::MAX as u64, ceiling None;
+    /// Time from the first byte of a message to its last; then 1008.
+    message_time: Option<Duration> = Some(Duration::from_secs(30)), TimeOrOff 1 * MILLISECOND => DAY, ceiling None;
+    /// Messages per second from one peer: beyond, it is not read until it fits, and closed with 1008 when it goes on for
+    /// [`Limits::rate_time`].
+    messages_per_second: Option<u64> = None, CountOrOff 1 * 1 => u32::MAX as u64, ceiling None;
+    /// Bytes per second from one peer; likewise.
+    bytes_per_second: Option<u64> = None, SizeOrOff 1 * 1 => CONTRACT_BYTES, ceiling None;
+    /// Time for which a peer may go on being faster than its rate; then 1008.
+    rate_time: Duration = Duration::from_secs(10), Time 1 * MILLISECOND => DAY, ceiling None;
+    /// Pings and pongs per second from one peer, ten seconds' worth at once; beyond, 1008.
+    control_frames: Option<u64> = Some(100), CountOrOff 1 * 1 => u32::MAX as u64, ceiling None;
     /// Bytes that may wait for one peer (fits 32 bits), always at least one message; beyond, `buffer-full`.
     outbound: usize = 16 * MIB, Size 1 * 1 => CONTRACT_BYTES, ceiling Some(256 * MIB);
     /// Time for which an outbound may stay full; then the connection closes with 1008.
@@ -242,6 +123,10 @@ settable! {
     close_timeout: Duration = Duration::from_secs(5), Time 1 * MILLISECOND => DAY, ceiling None;
     /// Topics that one connection may be subscribed to; beyond, `denied`.
     subscriptions: usize = 100, Count 0 * 1 => u32::MAX as u64, ceiling None;
+    /// Longest topic name, in bytes of UTF-8; a longer one is `invalid`.
+    topic_size: usize = 256, Size 1 * 1 => 64 * KIB as u64, ceiling Some(4 * KIB);
+    /// Longest line of a guest's log, in bytes; the rest of the line is cut off.
+    log_line_size: usize = 8 * KIB, Size 16 * 1 => MIB as u64, ceiling Some(64 * KIB);
     /// Log lines of one deployment per second; more are dropped and counted.
     log_lines: u32 = 100, Count 0 * 1 => u32::MAX as u64, ceiling None;
 }
@@ -300,8 +185,10 @@ mod tests {
     fn defaults_are_in_range_and_under_the_ceilings() {
         for key in KEYS {
             let default = key.get(&Limits::default());
-            let amount = default.amount.unwrap();
-            assert!((key.least..=key.most).contains(&amount), "{}", key.name);
+            match default.amount {
+                Some(amount) => assert!((key.least..=key.most).contains(&amount), "{}", key.name),
+                None => assert!(key.kind.allows_off(), "{}", key.name),
+            }
             if let Some(ceiling) = key.ceiling(&Ceilings::default()) {
                 assert!(!default.exceeds(&ceiling), "{}", key.name);
                 assert!(ceiling.amount.unwrap() <= key.most, "{}", key.name);
@@ -314,10 +201,21 @@ mod tests {
         let rows: Vec<String> = Limits::default().rows().map(|(key, value)| format!("{key} = {value}")).collect();
         let expected = [
             "memory = 64MiB",
+            "table_elements = 20000",
+            "core_instances = 64",
+            "component_size = 64MiB",
             "execution = 100ms",
+            "execution_share = 50%",
+            "instructions = off",
             "event_time = 10s",
             "start_time = 1s",
             "max_message_size = 10MiB",
+            "fragments = 1024",
+            "message_time = 30s",
+            "messages_per_second = off",
+            "bytes_per_second = off",
+            "rate_time = 10s",
+            "control_frames = 100",
             "outbound = 16MiB",
             "slow_consumer_time = 30s",
             "connections = 100000",
@@ -325,6 +223,8 @@ mod tests {
             "ping_timeout = 30s",
             "close_timeout = 5s",
             "subscriptions = 100",
+            "topic_size = 256B",
+            "log_line_size = 8KiB",
             "log_lines = 100",
         ];
         assert_eq!(rows, expected);

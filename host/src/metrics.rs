@@ -77,11 +77,6 @@ impl DeploymentMetrics {
             .increment(1);
     }
 
-    /// A limit was reached.
-    pub fn limit_hit(&self, limit: &'static str) {
-        counter!("whimbrel_limits_hit_total", "deployment" => self.deployment.clone(), "limit" => limit).increment(1);
-    }
-
     /// The revision that new connections meet from now on.
     pub fn revision(&self, number: u32) {
         gauge!("whimbrel_revision", "deployment" => self.deployment.clone()).set(number);

@@ -6,15 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::ids::ConnectionId;
-use crate::limits;
 use crate::outbound::{Outbound, SendError, Wish};
 
-/// Why a subscription or publication was refused.
+/// Why a subscription was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TopicError {
-    /// Empty, or over the limit.
-    #[error("topic: {0} bytes; 1 to {max} are allowed", max = limits::TOPIC_BYTES)]
-    Name(usize),
     /// The connection has its limit of subscriptions.
     #[error("limits.subscriptions: the connection already has {0}")]
     Subscriptions(usize),
@@ -34,7 +30,6 @@ pub struct Topics {
 impl Topics {
     /// Deliver what is published under `topic` to this connection. Subscribing again changes nothing.
     pub fn subscribe(&self, connection: &Arc<Outbound>, topic: &str, limit: usize) -> Result<(), TopicError> {
-        check(topic)?;
         if !connection.is_open() {
             return Err(TopicError::Closed);
         }
@@ -57,12 +52,10 @@ impl Topics {
     }
 
     /// Stop delivering.
-    pub fn unsubscribe(&self, connection: &Outbound, topic: &str) -> Result<(), TopicError> {
-        check(topic)?;
+    pub fn unsubscribe(&self, connection: &Outbound, topic: &str) {
         if connection.with_topics(|subscribed| subscribed.remove(topic)) {
             self.remove(connection.id, topic);
         }
-        Ok(())
     }
 
     /// End all subscriptions of a connection.
@@ -74,10 +67,9 @@ impl Topics {
 
     /// Queue one encoded frame for every subscriber but those named; yields how many took it. A subscriber without
     /// room is closed as a slow consumer, so that none misses a publication unnoticed.
-    pub fn publish(&self, topic: &str, frame: &Bytes, except: &[ConnectionId]) -> Result<u32, TopicError> {
-        check(topic)?;
+    pub fn publish(&self, topic: &str, frame: &Bytes, except: &[ConnectionId]) -> u32 {
         let Some(subscribers) = self.lock().get(topic).cloned() else {
-            return Ok(0);
+            return 0;
         };
         let mut took = 0;
         // The topic's lock is held throughout: all subscribers see publications in one order.
@@ -94,7 +86,7 @@ impl Topics {
                 Err(SendError::Closed) => {}
             }
         }
-        Ok(took)
+        took
     }
 
     /// How many topics have subscribers.
@@ -124,13 +116,6 @@ impl Topics {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Mutex<Subscribers>>>> {
         lock(&self.topics)
-    }
-}
-
-fn check(topic: &str) -> Result<(), TopicError> {
-    match topic.len() {
-        1..=limits::TOPIC_BYTES => Ok(()),
-        length => Err(TopicError::Name(length)),
     }
 }
 

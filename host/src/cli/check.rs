@@ -60,8 +60,7 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<ExitCode> {
             Err(Problems(found)) => problems.extend(found),
         }
     }
-    let max_memory = config.ceilings.memory.unwrap_or(usize::MAX);
-    let settings = EngineSettings { instances: TRIALS, max_memory, cache: cache::components() };
+    let settings = EngineSettings::new(&config, TRIALS, cache::components());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let engine = Engine::new(&settings)?;
@@ -88,7 +87,8 @@ async fn check(manifest: &Manifest, engine: &Engine) -> Result<String, Problems>
     if let Some(problem) = deployments::missing_component(manifest) {
         return Err(Problems(vec![problem]));
     }
-    let artifact = Artifact::load(engine, &manifest.component).map_err(|error| Problems::lines(&error))?;
+    let artifact =
+        Artifact::load(engine, &manifest.component, &manifest.limits).map_err(|error| Problems::lines(&error))?;
     let deployment = Arc::new(Deployment::new(&manifest.name));
     let trial = Revision::load(engine, deployment, 1, manifest.clone()).await;
     trial.map_err(|error| Problems::lines(&error))?;

@@ -3,7 +3,7 @@
 
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::limits::{BYTES_PER_FRAGMENT, FRAGMENTS};
+use crate::limits::BYTES_PER_FRAGMENT;
 use crate::session::CloseCause;
 
 /// The longest header (RFC 6455 section 5.2) with the code of a close frame behind it, in bytes.
@@ -12,8 +12,10 @@ const CLOSE: u8 = 0x8;
 const CONTINUATION: u8 = 0x0;
 
 /// Follows the frames of one peer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Frames {
+    /// What `limits.fragments` allows.
+    free_fragments: u64,
     /// The header so far, when it came in parts.
     head: [u8; HEAD],
     filled: usize,
@@ -32,6 +34,11 @@ pub(super) struct Breach {
 }
 
 impl Frames {
+    pub(super) fn new(free_fragments: usize) -> Self {
+        let free_fragments = free_fragments as u64;
+        Frames { free_fragments, head: [0; HEAD], filled: 0, payload: 0, fragments: 0, bytes: 0 }
+    }
+
     /// Follow the next bytes of the stream.
     pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<(), Breach> {
         let mut rest = bytes;
@@ -101,7 +108,7 @@ impl Frames {
             CONTINUATION => {
                 self.fragments += 1;
                 self.bytes = self.bytes.saturating_add(length);
-                let allowed = FRAGMENTS as u64 + self.bytes / BYTES_PER_FRAGMENT as u64;
+                let allowed = self.free_fragments + self.bytes / BYTES_PER_FRAGMENT as u64;
                 if self.fragments > allowed {
                     return Err(CloseCause::RateLimited);
                 }
@@ -134,10 +141,12 @@ impl Frames {
 mod tests {
     use super::*;
 
+    const FRAGMENTS: usize = 1024;
+
     fn follow(bytes: &[u8]) -> Result<(), Breach> {
-        let whole = Frames::default().follow(bytes);
+        let whole = Frames::new(FRAGMENTS).follow(bytes);
         // The same byte by byte: the place differs, the verdict does not.
-        let mut frames = Frames::default();
+        let mut frames = Frames::new(FRAGMENTS);
         let parts: Result<(), Breach> = bytes.chunks(1).try_for_each(|byte| frames.follow(byte));
         assert_eq!(parts.map_err(|breach| breach.cause), whole.as_ref().map(|_| ()).map_err(|breach| breach.cause));
         whole

@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame as WireCloseFra
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message as WireMessage};
 
+use super::frames::Frames;
 use super::http;
 use super::stream::Stream;
 use super::wire::{READ, Wire};
@@ -40,6 +41,15 @@ pub(super) struct Socket {
     is_full: bool,
 }
 
+/// What a peer may send.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Inbound {
+    /// The largest message, in bytes.
+    pub(super) max_message_size: usize,
+    /// Fragments of one message that are free of the size rule.
+    pub(super) fragments: usize,
+}
+
 /// What a flush came to.
 #[derive(Debug)]
 pub(super) enum Flushed {
@@ -53,14 +63,15 @@ pub(super) enum Flushed {
 
 impl Socket {
     /// Speak WebSocket on a stream whose handshake is done; `early` was read behind the request.
-    pub(super) async fn new(stream: Stream, early: &[u8], outbound: Arc<Outbound>, max_message_size: usize) -> Self {
+    pub(super) async fn new(stream: Stream, early: &[u8], outbound: Arc<Outbound>, inbound: Inbound) -> Self {
+        let Inbound { max_message_size, fragments } = inbound;
         let config = WebSocketConfig::default()
             .read_buffer_size(READ)
             .write_buffer_size(0)
             .max_write_buffer_size(CONTROL_BUFFER)
             .max_message_size(Some(max_message_size))
             .max_frame_size(Some(max_message_size));
-        let wire = Wire::new(stream, early, outbound.clone());
+        let wire = Wire::new(stream, early, outbound.clone(), Frames::new(fragments));
         let frames = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
         Socket { frames, outbound, gathered: BytesMut::new(), buffers: VecDeque::new(), is_full: false }
     }

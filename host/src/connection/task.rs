@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::time::Sleep;
 
-use super::socket::{Flushed, Socket};
+use super::socket::{Flushed, Inbound, Socket};
 use super::stream::Stream;
 use crate::guest::{Instance, Trap};
 use crate::message::Opcode;
@@ -27,17 +27,16 @@ pub(super) struct Opened {
     pub(super) instance: Instance,
     pub(super) outbound: Arc<Outbound>,
     pub(super) settings: Settings,
-    /// Inbound, in bytes.
-    pub(super) max_message_size: usize,
+    pub(super) inbound: Inbound,
     pub(super) revision: Arc<Revision>,
     pub(super) seat: Seat,
 }
 
 /// Serve the connection to its end; `early` was read behind the request.
 pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
-    let Opened { instance, outbound, settings, max_message_size, revision, mut seat } = opened;
+    let Opened { instance, outbound, settings, inbound, revision, mut seat } = opened;
     seat.open(&outbound);
-    let socket = Socket::new(stream, &early, outbound.clone(), max_message_size).await;
+    let socket = Socket::new(stream, &early, outbound.clone(), inbound).await;
     let now = Instant::now();
     let mut connection = Connection {
         socket: Some(socket),
@@ -313,11 +312,12 @@ impl Connection {
         metrics.connections.decrement(1.0);
         let cause = self.session.end().map_or(CloseCause::Network, |end| end.cause);
         metrics.closed(cause.name());
+        let hits = &self.revision.deployment.hits;
         match cause {
-            CloseCause::SlowConsumer => metrics.limit_hit("outbound"),
-            CloseCause::MessageTooBig => metrics.limit_hit("max_message_size"),
-            CloseCause::RateLimited => metrics.limit_hit("fragments"),
-            CloseCause::PingTimeout => metrics.limit_hit("ping_timeout"),
+            CloseCause::SlowConsumer => hits.count("limits.outbound"),
+            CloseCause::MessageTooBig => hits.count("limits.max_message_size"),
+            CloseCause::RateLimited => hits.count("limits.fragments"),
+            CloseCause::PingTimeout => hits.count("limits.ping_timeout"),
             _ => {}
         }
         let (deployment, connection) = (&self.revision.deployment.name, self.outbound.id);

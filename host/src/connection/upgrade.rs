@@ -9,6 +9,7 @@ use ::http::request::Parts;
 use ::http::{Response, StatusCode};
 
 use super::http::{Answer, Body};
+use super::socket::Inbound;
 use super::static_files::StaticFiles;
 use super::task::Opened;
 use super::{Context, pages};
@@ -105,8 +106,9 @@ impl Handshake<'_> {
             close_timeout: limits.close_timeout,
             slow_consumer_time: limits.slow_consumer_time,
         };
+        let inbound = Inbound { max_message_size, fragments: limits.fragments };
         let response = acceptance.response(&upgrade);
-        let opened = Opened { instance, outbound, settings, max_message_size, revision: revision.clone(), seat };
+        let opened = Opened { instance, outbound, settings, inbound, revision: revision.clone(), seat };
         Ok((response, opened))
     }
 
@@ -121,10 +123,8 @@ impl Handshake<'_> {
     }
 
     fn full(&self, limits: &Limits) -> Refusal {
-        let deployment = &self.revision.deployment;
-        deployment.metrics.limit_hit("connections");
-        let connections = limits.connections;
-        tracing::debug!(deployment = deployment.name, peer = %self.peer, "limits.connections: {connections} are open");
+        let value = format_args!("one more, from {}", self.peer);
+        self.revision.deployment.hits.report("limits.connections", None, value, limits.connections);
         Refusal::unavailable("This handler has all the connections that it may have.\n", RETRY_AFTER)
     }
 
@@ -132,8 +132,8 @@ impl Handshake<'_> {
         let deployment = &self.revision.deployment;
         self.revision.start().await.map_err(|error| match error {
             StartError::Exhausted => {
-                deployment.metrics.limit_hit("instances");
-                tracing::warn!(deployment = deployment.name, "host.instances: all instances of this host are in use");
+                let allowed = "no more on this host";
+                deployment.hits.report("host.instances", None, "all are in use", allowed);
                 Refusal::unavailable("This host has all the instances that it may have.\n", RETRY_AFTER)
             }
             StartError::Trap(trap) => {

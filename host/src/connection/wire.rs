@@ -36,15 +36,8 @@ pub(super) struct Wire {
 
 impl Wire {
     /// `early` was read before.
-    pub(super) fn new(stream: Stream, early: &[u8], outbound: Arc<Outbound>) -> Self {
-        Wire {
-            stream,
-            outbound,
-            ahead: BytesMut::from(early),
-            is_pouring: false,
-            frames: Frames::default(),
-            breach: None,
-        }
+    pub(super) fn new(stream: Stream, early: &[u8], outbound: Arc<Outbound>, frames: Frames) -> Self {
+        Wire { stream, outbound, ahead: BytesMut::from(early), is_pouring: false, frames, breach: None }
     }
 
     /// The rule that the peer broke, when a read failed for it.

@@ -9,7 +9,7 @@ use wasmtime::component::{Component, InstancePre};
 use super::bindings::{handler, upgrade};
 use super::engine::Engine;
 use super::state::State;
-use crate::limits::COMPONENT_BYTES;
+use crate::limits::Limits;
 
 const HANDLER: &str = "whimbrel:websocket/handler@0.1.0";
 const HANDLER_FUNCTIONS: [&str; 5] = ["open", "on-message", "on-close", "on-ping", "on-pong"];
@@ -72,9 +72,9 @@ impl fmt::Debug for Artifact {
 
 impl Artifact {
     /// Read, compile and check a component. Takes the time of a compiler: not for a serving thread.
-    pub fn load(engine: &Engine, path: &Path) -> Result<Self, LoadError> {
+    pub fn load(engine: &Engine, path: &Path, limits: &Limits) -> Result<Self, LoadError> {
         let fail = |problem: String| LoadError { path: path.to_owned(), problems: vec![problem] };
-        let bytes = read(path).map_err(fail)?;
+        let bytes = read(path, limits).map_err(fail)?;
         let component = Component::from_binary(&engine.inner, &bytes);
         let component = component.map_err(|error| fail(not_a_component(&bytes, &error)))?;
         let imports = imports(engine, &component);
@@ -116,11 +116,12 @@ impl Artifact {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
     let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > COMPONENT_BYTES {
-        let (size, most) = (bytesize::ByteSize(size), bytesize::ByteSize(COMPONENT_BYTES));
-        return Err(format!("a component of {size}; at most {most} are allowed"));
+    let most = limits.component_size as u64;
+    if size > most {
+        let (size, most) = (bytesize::ByteSize(size), bytesize::ByteSize(most));
+        return Err(format!("a component of {size}; at most {most} are allowed (limits.component_size)"));
     }
     std::fs::read(path).map_err(|error| error.to_string())
 }

@@ -12,7 +12,8 @@ use wasmtime::{
 
 use super::imports;
 use super::state::State;
-use crate::limits::{CORE_INSTANCES, EPOCH_TICK, TABLE_ELEMENTS, WASM_STACK};
+use crate::host_config::HostConfig;
+use crate::limits::{EPOCH_TICK, KEYS};
 
 /// Tables that a typical component needs; std Rust has two.
 const TABLES_PER_INSTANCE: u32 = 3;
@@ -20,6 +21,8 @@ const TABLES_PER_INSTANCE: u32 = 3;
 const CORES_PER_INSTANCE: u32 = 4;
 /// The address space of one memory, wasmtime's default: within it wasm needs no bounds checks.
 const SLOT: usize = 4 << 30;
+/// The part of a fiber's stack that is left to functions of the host, in bytes; wasmtime's default.
+const HOST_STACK: usize = 1536 * 1024;
 /// Memory of an ended instance that is cleared instead of given back, in bytes.
 const KEEP_RESIDENT: usize = 256 * 1024;
 
@@ -30,8 +33,30 @@ pub struct EngineSettings {
     pub instances: u32,
     /// The largest memory that any deployment may give an instance, in bytes.
     pub max_memory: usize,
+    /// The most elements that any deployment may give a table.
+    pub max_table_elements: usize,
+    /// The most core instances that any deployment's component may be made of.
+    pub max_core_instances: usize,
+    /// Stack of a running guest, in bytes; passing it is a trap.
+    pub wasm_stack: usize,
     /// Where compiled components are kept; none compiles them anew at each start.
     pub cache: Option<PathBuf>,
+}
+
+impl EngineSettings {
+    /// Those that follow from a host config.
+    pub fn new(config: &HostConfig, instances: u32, cache: Option<PathBuf>) -> Self {
+        let most = |name: &str| KEYS.iter().find(|key| key.name == name).map_or(usize::MAX, |key| key.most as usize);
+        let ceilings = &config.ceilings;
+        EngineSettings {
+            instances,
+            max_memory: ceilings.memory.unwrap_or(usize::MAX),
+            max_table_elements: ceilings.table_elements.unwrap_or_else(|| most("table_elements")),
+            max_core_instances: ceilings.core_instances.unwrap_or_else(|| most("core_instances")),
+            wasm_stack: config.host.wasm_stack,
+            cache,
+        }
+    }
 }
 
 /// Why the engine could not be made.
@@ -66,7 +91,8 @@ impl Engine {
         config
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)))
             .epoch_interruption(true)
-            .max_wasm_stack(WASM_STACK)
+            .max_wasm_stack(settings.wasm_stack)
+            .async_stack_size(settings.wasm_stack + HOST_STACK)
             // Names of functions, no source lines: those would take milliseconds of a serving thread per trap.
             .wasm_backtrace_details(WasmBacktraceDetails::Disable)
             .wasm_backtrace_max_frames(NonZeroUsize::new(20))
@@ -82,6 +108,7 @@ impl Engine {
 
 fn pool(settings: &EngineSettings) -> PoolingAllocationConfig {
     let instances = settings.instances;
+    let cores = u32::try_from(settings.max_core_instances).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(CORES_PER_INSTANCE))
@@ -89,10 +116,10 @@ fn pool(settings: &EngineSettings) -> PoolingAllocationConfig {
         .total_tables(instances.saturating_mul(TABLES_PER_INSTANCE))
         .total_stacks(instances)
         .max_memory_size(settings.max_memory.min(SLOT))
-        .max_core_instances_per_component(CORE_INSTANCES as u32)
-        .max_tables_per_component(CORE_INSTANCES as u32)
+        .max_core_instances_per_component(cores)
+        .max_tables_per_component(cores)
         .max_tables_per_module(16)
-        .table_elements(TABLE_ELEMENTS)
+        .table_elements(settings.max_table_elements)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_RESIDENT / 4)
         .async_stack_keep_resident(0)

@@ -2,20 +2,23 @@
 
 use wasmtime::ResourceLimiter;
 
-use crate::limits::{CORE_INSTANCES, TABLE_ELEMENTS};
+use crate::limits::Limits;
 
 /// Refuses growth past the limit and remembers that it did, so that the trap which usually follows can be explained.
 #[derive(Debug)]
 pub(super) struct MemoryLimiter {
     limit: usize,
+    table_elements: usize,
+    core_instances: usize,
     used: usize,
     refused: Option<usize>,
 }
 
 impl MemoryLimiter {
-    /// At most `limit` bytes of linear memory.
-    pub(super) fn new(limit: usize) -> Self {
-        MemoryLimiter { limit, used: 0, refused: None }
+    /// As much as `limits` allow.
+    pub(super) fn new(limits: &Limits) -> Self {
+        let Limits { memory, table_elements, core_instances, .. } = *limits;
+        MemoryLimiter { limit: memory, table_elements, core_instances, used: 0, refused: None }
     }
 
     /// Bytes of linear memory in use.
@@ -41,18 +44,18 @@ impl ResourceLimiter for MemoryLimiter {
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS)
+        Ok(desired <= self.table_elements)
     }
 
     fn instances(&self) -> usize {
-        CORE_INSTANCES
+        self.core_instances
     }
 
     fn tables(&self) -> usize {
-        CORE_INSTANCES
+        self.core_instances
     }
 
     fn memories(&self) -> usize {
-        CORE_INSTANCES
+        self.core_instances
     }
 }

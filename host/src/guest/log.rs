@@ -12,13 +12,14 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-use crate::limits::LOG_LINE_BYTES;
+use crate::limits::Limits;
 
 /// How many lines the guests of one deployment may log per second.
 #[derive(Debug)]
 pub struct LogBudget {
     deployment: String,
     per_second: u32,
+    line_size: usize,
     window: Mutex<Window>,
 }
 
@@ -30,11 +31,12 @@ struct Window {
 }
 
 impl LogBudget {
-    /// A budget of `per_second` lines for all instances of `deployment`.
-    pub fn new(deployment: &str, per_second: u32) -> Self {
+    /// What `limits` allow all instances of `deployment` together.
+    pub fn new(deployment: &str, limits: &Limits) -> Self {
         LogBudget {
             deployment: deployment.to_owned(),
-            per_second,
+            per_second: limits.log_lines,
+            line_size: limits.log_line_size,
             window: Mutex::new(Window { began: Instant::now(), lines: 0, dropped: 0 }),
         }
     }
@@ -92,7 +94,7 @@ impl GuestLog {
                 Some(text) => (text, true),
                 None => (piece, false),
             };
-            let room = LOG_LINE_BYTES.saturating_sub(line.len());
+            let room = self.budget.line_size.saturating_sub(line.len());
             line.extend_from_slice(text.get(..room).unwrap_or(text));
             if ends {
                 self.emit(&line);

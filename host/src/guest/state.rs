@@ -12,6 +12,7 @@ use super::clock::EventClock;
 use super::limiter::MemoryLimiter;
 use super::log::LogBudget;
 use super::wasi::Wasi;
+use crate::hits::Hits;
 use crate::ids::ConnectionId;
 use crate::limits::Limits;
 use crate::outbound::Outbound;
@@ -29,6 +30,8 @@ pub struct Shared {
     pub log: Arc<LogBudget>,
     /// Counts the deployment's live instances.
     pub instances: Gauge,
+    /// The limits that the deployment runs into.
+    pub hits: Arc<Hits>,
 }
 
 impl fmt::Debug for Shared {
@@ -54,7 +57,7 @@ impl State {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         shared.instances.increment(1.0);
         State {
-            limiter: MemoryLimiter::new(shared.limits.memory),
+            limiter: MemoryLimiter::new(&shared.limits),
             shared,
             clock: Arc::default(),
             connections: BTreeMap::new(),

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::limits::{Ceilings, Limits};
+use crate::limits::{Ceilings, Kind, Limits, Value};
 use crate::manifest::Problems;
 use crate::manifest::reader::{Item, Report, Table, read_file};
 use crate::manifest::{settings, value};
@@ -16,6 +16,8 @@ use crate::manifest::{settings, value};
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 /// Longest time of any kind that a host config may name: one day.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
 /// Most worker threads.
 const WORKERS: u64 = 1024;
 
@@ -83,7 +85,7 @@ impl Default for HandshakeLimits {
 }
 
 /// Limits of the host as a whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostLimits {
     /// Open connections, of all deployments; none: as the limit of open files allows.
     pub connections: Option<usize>,
@@ -91,6 +93,14 @@ pub struct HostLimits {
     pub connections_per_peer: Option<usize>,
     /// Live instances; none: as `vm.max_map_count` allows.
     pub instances: Option<usize>,
+    /// Stack of a running guest, in bytes; passing it is a trap.
+    pub wasm_stack: usize,
+}
+
+impl Default for HostLimits {
+    fn default() -> Self {
+        HostLimits { connections: None, connections_per_peer: None, instances: None, wasm_stack: 512 * 1024 }
+    }
 }
 
 impl Default for HostConfig {
@@ -225,6 +235,7 @@ fn host<'a>(mut table: Table<'a>, report: &mut Report<'a>) -> HostLimits {
         connections: table.read("connections", report, |item| count(item, 1, many)),
         connections_per_peer: table.read("connections_per_peer", report, per_peer).flatten(),
         instances: table.read("instances", report, |item| count(item, 1, many)),
+        wasm_stack: table.read("wasm_stack", report, wasm_stack).unwrap_or(HostLimits::default().wasm_stack),
     };
     table.finish(report);
     limits
@@ -253,7 +264,16 @@ fn count(item: &Item<'_>, least: u64, most: u64) -> Result<usize, String> {
 
 /// The HTTP library needs room for a request of usual length.
 fn header_bytes(item: &Item<'_>) -> Result<usize, String> {
+    size(item, 8 * KIB, MIB)
+}
+
+fn wasm_stack(item: &Item<'_>) -> Result<usize, String> {
+    size(item, 64 * KIB, 16 * MIB)
+}
+
+fn size(item: &Item<'_>, least: u64, most: u64) -> Result<usize, String> {
     let size = value::size(item)?;
-    let fits = usize::try_from(size).ok().filter(|size| (8 * 1024..=1024 * 1024).contains(size));
-    fits.ok_or_else(|| format!("{} is out of range; allowed are 8KiB to 1MiB", item.shown))
+    let fits = usize::try_from(size).ok().filter(|_| (least..=most).contains(&size));
+    let shown = |amount| Value { kind: Kind::Size, amount: Some(amount) };
+    fits.ok_or_else(|| format!("{} is out of range; allowed are {} to {}", item.shown, shown(least), shown(most)))
 }

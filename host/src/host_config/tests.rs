@@ -38,6 +38,7 @@ fn every_key_is_read() {
         connections = 10000
         connections_per_peer = 20
         instances = 9000
+        wasm_stack = "1MiB"
         [defaults]
         memory = "128MiB"
         ping_interval = "off"
@@ -56,7 +57,12 @@ fn every_key_is_read() {
         workers: Some(2),
         tls: None,
         handshake: HandshakeLimits { time: Duration::from_secs(5), header_bytes: 32 * 1024, headers: 50 },
-        host: HostLimits { connections: Some(10_000), connections_per_peer: Some(20), instances: Some(9000) },
+        host: HostLimits {
+            connections: Some(10_000),
+            connections_per_peer: Some(20),
+            instances: Some(9000),
+            wasm_stack: 1 << 20,
+        },
         // The ceiling lowers the default that the file does not name.
         defaults: Limits { memory: 128 << 20, ping_interval: None, connections: 1000, ..Limits::default() },
         ceilings: Ceilings { memory: Some(256 << 20), execution: None, connections: Some(1000), ..Ceilings::default() },

@@ -16,8 +16,7 @@ pub(crate) fn limits<'a>(
     let mut limits = inherited.clone();
     let mut ping_timeout = None;
     for (key, item) in entries(section, report) {
-        let off = matches!(key.kind, Kind::TimeOrOff);
-        let value = match amount(key, &item, off) {
+        let value = match amount(key, &item, key.kind.allows_off()) {
             Ok(value) => value,
             Err(text) => {
                 report.item(&item, text);
@@ -71,8 +70,9 @@ fn amount(key: &Key, item: &Item<'_>, off_allowed: bool) -> Result<Value, String
         return if off_allowed { Ok(key.value(None)) } else { Err(rule.to_owned()) };
     }
     let amount = match key.kind {
-        Kind::Size => value::size(item)?,
-        Kind::Count => value::count(item)?,
+        Kind::Size | Kind::SizeOrOff => value::size(item)?,
+        Kind::Count | Kind::CountOrOff => value::count(item)?,
+        Kind::Share => value::percent(item)?,
         Kind::Time | Kind::TimeOrOff => nanoseconds(value::time(item)?),
     };
     if !(key.least..=key.most).contains(&amount) {

@@ -42,8 +42,19 @@ fn every_key_is_read() {
         memory = "128MiB"
         execution = "50ms"
         event_time = "1min"
+        table_elements = 10_000
+        core_instances = 8
+        component_size = "1MiB"
+        execution_share = "25%"
+        instructions = 1_000_000
         start_time = "1s 500ms"
         max_message_size = 1_048_576
+        fragments = 10
+        message_time = "off"
+        messages_per_second = 50
+        bytes_per_second = "1MiB"
+        rate_time = "2s"
+        control_frames = "off"
         outbound = "1.5MiB"
         slow_consumer_time = "1m"
         connections = 5
@@ -51,6 +62,8 @@ fn every_key_is_read() {
         ping_timeout = "off"
         close_timeout = "1s"
         subscriptions = 0
+        topic_size = "64B"
+        log_line_size = "1KiB"
         log_lines = 7
         "#,
     );
@@ -63,10 +76,21 @@ fn every_key_is_read() {
     assert_eq!(manifest.environment, environment.map(|(key, value)| (key.to_owned(), value.to_owned())));
     let expected = Limits {
         memory: 128 << 20,
+        table_elements: 10_000,
+        core_instances: 8,
+        component_size: 1 << 20,
         execution: Duration::from_millis(50),
+        execution_share: 25,
+        instructions: Some(1_000_000),
         event_time: Duration::from_secs(60),
         start_time: Duration::from_millis(1500),
         max_message_size: 1 << 20,
+        fragments: 10,
+        message_time: None,
+        messages_per_second: Some(50),
+        bytes_per_second: Some(1 << 20),
+        rate_time: Duration::from_secs(2),
+        control_frames: None,
         outbound: 3 << 19,
         slow_consumer_time: Duration::from_secs(60),
         connections: 5,
@@ -74,6 +98,8 @@ fn every_key_is_read() {
         ping_timeout: None,
         close_timeout: Duration::from_secs(1),
         subscriptions: 0,
+        topic_size: 64,
+        log_line_size: 1024,
         log_lines: 7,
     };
     assert_eq!(manifest.limits, expected);

@@ -72,6 +72,15 @@ pub(crate) fn time(item: &Item<'_>) -> Result<Duration, String> {
     time.ok_or_else(|| format!("{} is not a time; {rule}", item.shown))
 }
 
+/// A part of something: `"50%"`.
+pub(crate) fn percent(item: &Item<'_>) -> Result<u64, String> {
+    let percent = match &item.value {
+        DeValue::String(text) => text.strip_suffix('%').and_then(|number| number.parse().ok()),
+        _ => None,
+    };
+    percent.ok_or_else(|| format!("{} is not a share; write whole percent, as in \"50%\"", item.shown))
+}
+
 /// A whole number, not negative.
 pub(crate) fn count(item: &Item<'_>) -> Result<u64, String> {
     whole(item).ok_or_else(|| format!("{} is not a count; write a whole number without quotes, as in 100", item.shown))

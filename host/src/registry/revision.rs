@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::roster::Roster;
 use crate::guest::{Artifact, Engine, Instance, LoadError, LogBudget, Shared, StartError};
+use crate::hits::Hits;
 use crate::manifest::Manifest;
 use crate::metrics::DeploymentMetrics;
 use crate::topics::Topics;
@@ -17,12 +18,19 @@ pub struct Deployment {
     pub topics: Arc<Topics>,
     /// The metrics.
     pub metrics: DeploymentMetrics,
+    /// The limits that it runs into.
+    pub hits: Arc<Hits>,
 }
 
 impl Deployment {
     /// A deployment without revisions.
     pub fn new(name: &str) -> Self {
-        Deployment { name: name.to_owned(), topics: Arc::default(), metrics: DeploymentMetrics::new(name) }
+        Deployment {
+            name: name.to_owned(),
+            topics: Arc::default(),
+            metrics: DeploymentMetrics::new(name),
+            hits: Arc::new(Hits::new(name)),
+        }
     }
 }
 
@@ -75,8 +83,9 @@ impl Revision {
             limits: manifest.limits.clone(),
             environment: manifest.environment.clone(),
             topics: deployment.topics.clone(),
-            log: Arc::new(LogBudget::new(&deployment.name, manifest.limits.log_lines)),
+            log: Arc::new(LogBudget::new(&deployment.name, &manifest.limits)),
             instances: deployment.metrics.instances.clone(),
+            hits: deployment.hits.clone(),
         });
         if let Some(artifact) = &artifact {
             let trial = Instance::start(artifact, &shared).await;
@@ -102,10 +111,10 @@ impl Revision {
 
 /// Compiling takes long: off the serving threads.
 async fn load(engine: &Engine, manifest: &Manifest) -> Result<Artifact, LoadError> {
-    let (engine, path) = (engine.clone(), manifest.component.clone());
+    let (engine, path, limits) = (engine.clone(), manifest.component.clone(), manifest.limits.clone());
     let loading = {
         let path = path.clone();
-        tokio::task::spawn_blocking(move || Artifact::load(&engine, &path))
+        tokio::task::spawn_blocking(move || Artifact::load(&engine, &path, &limits))
     };
     loading.await.unwrap_or_else(|panic| {
         let problems = vec![format!("the compiler failed: {panic}")];

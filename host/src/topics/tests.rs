@@ -30,10 +30,10 @@ fn a_publication_reaches_the_subscribers_of_its_topic() {
     topics.subscribe(&one, "a", LIMIT).unwrap();
     topics.subscribe(&two, "a", LIMIT).unwrap();
     topics.subscribe(&two, "b", LIMIT).unwrap();
-    assert_eq!(topics.publish("a", &frame("1"), &[]), Ok(2));
-    assert_eq!(topics.publish("b", &frame("2"), &[]), Ok(1));
-    assert_eq!(topics.publish("c", &frame("3"), &[]), Ok(0));
-    assert_eq!(topics.publish("a", &frame("4"), &[ConnectionId(1), ConnectionId(9)]), Ok(1));
+    assert_eq!(topics.publish("a", &frame("1"), &[]), 2);
+    assert_eq!(topics.publish("b", &frame("2"), &[]), 1);
+    assert_eq!(topics.publish("c", &frame("3"), &[]), 0);
+    assert_eq!(topics.publish("a", &frame("4"), &[ConnectionId(1), ConnectionId(9)]), 1);
     assert_eq!((queued(&one), queued(&two)), ("1".to_owned(), "124".to_owned()));
 }
 
@@ -43,10 +43,10 @@ fn subscribing_again_changes_nothing() {
     for _ in 0..3 {
         topics.subscribe(&one, "a", 1).unwrap();
     }
-    assert_eq!(topics.publish("a", &frame("1"), &[]), Ok(1));
-    topics.unsubscribe(&one, "a").unwrap();
-    assert_eq!(topics.publish("a", &frame("1"), &[]), Ok(0));
-    topics.unsubscribe(&one, "a").unwrap();
+    assert_eq!(topics.publish("a", &frame("1"), &[]), 1);
+    topics.unsubscribe(&one, "a");
+    assert_eq!(topics.publish("a", &frame("1"), &[]), 0);
+    topics.unsubscribe(&one, "a");
 }
 
 #[test]
@@ -57,11 +57,11 @@ fn a_topic_exists_while_it_has_subscribers() {
     }
     topics.subscribe(&two, "a", LIMIT).unwrap();
     assert_eq!(topics.len(), 3);
-    topics.unsubscribe(&one, "b").unwrap();
+    topics.unsubscribe(&one, "b");
     assert_eq!(topics.len(), 2);
     topics.leave(&one);
     assert_eq!(topics.len(), 1);
-    assert_eq!(topics.publish("a", &frame("1"), &[]), Ok(1));
+    assert_eq!(topics.publish("a", &frame("1"), &[]), 1);
     topics.leave(&two);
     assert!(topics.is_empty());
 }
@@ -72,10 +72,10 @@ fn a_subscriber_without_room_is_ended_and_the_others_served() {
     topics.subscribe(&slow, "a", LIMIT).unwrap();
     topics.subscribe(&quick, "a", LIMIT).unwrap();
     slow.send_control(&[0; 100]);
-    assert_eq!(topics.publish("a", &frame("1"), &[]), Ok(1));
+    assert_eq!(topics.publish("a", &frame("1"), &[]), 1);
     assert!(!slow.is_open());
     assert_eq!(slow.wish(Wish::Overflowed), Err(SendError::Closed), "it is asked for once");
-    assert_eq!(topics.publish("a", &frame("2"), &[]), Ok(1));
+    assert_eq!(topics.publish("a", &frame("2"), &[]), 1);
     assert_eq!(queued(&quick), "12");
 }
 
@@ -84,25 +84,18 @@ fn the_closed_get_nothing_and_cannot_subscribe() {
     let (topics, one) = (Topics::default(), connection(1));
     topics.subscribe(&one, "a", LIMIT).unwrap();
     one.close();
-    assert_eq!(topics.publish("a", &frame("1"), &[]), Ok(0));
+    assert_eq!(topics.publish("a", &frame("1"), &[]), 0);
     assert_eq!(topics.subscribe(&one, "b", LIMIT), Err(TopicError::Closed));
     assert_eq!(topics.len(), 1);
 }
 
 #[test]
-fn names_and_their_number_are_limited() {
+fn their_number_is_limited() {
     let (topics, one) = (Topics::default(), connection(1));
-    let (longest, too_long) = ("x".repeat(limits::TOPIC_BYTES), "x".repeat(limits::TOPIC_BYTES + 1));
-    for name in ["", &too_long] {
-        let error = Err(TopicError::Name(name.len()));
-        assert_eq!(topics.subscribe(&one, name, LIMIT), error);
-        assert_eq!(topics.unsubscribe(&one, name), error);
-        assert_eq!(topics.publish(name, &frame("1"), &[]).map(drop), error);
-    }
-    topics.subscribe(&one, &longest, 2).unwrap();
+    topics.subscribe(&one, "a", 2).unwrap();
     topics.subscribe(&one, "b", 2).unwrap();
     assert_eq!(topics.subscribe(&one, "c", 2), Err(TopicError::Subscriptions(2)));
-    topics.unsubscribe(&one, "b").unwrap();
+    topics.unsubscribe(&one, "b");
     topics.subscribe(&one, "c", 2).unwrap();
     assert_eq!(topics.len(), 2);
 }
@@ -120,7 +113,7 @@ fn all_subscribers_see_one_order() {
             let topics = &topics;
             scope.spawn(move || {
                 for _ in 0..1000 {
-                    topics.publish("a", &frame(text), &[]).unwrap();
+                    topics.publish("a", &frame(text), &[]);
                 }
             });
         }

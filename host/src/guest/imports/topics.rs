@@ -7,6 +7,7 @@ use super::{GuestMessage, on_connection};
 use crate::guest::state::State;
 use crate::guest::types::Error;
 use crate::ids::ConnectionId;
+use crate::limits::Limits;
 use crate::topics::TopicError;
 
 type Answer<T> = wasmtime::Result<(Result<T, Error>,)>;
@@ -22,14 +23,19 @@ fn subscribe(store: StoreContextMut<'_, State>, (id, topic): (u32, WasmStr)) -> 
     let topic = topic.to_str(&store)?;
     let shared = &store.data().shared;
     Ok((on_connection(&store, id, |connection| {
+        check(&topic, &shared.limits)?;
         Ok(shared.topics.subscribe(connection, &topic, shared.limits.subscriptions)?)
     }),))
 }
 
 fn unsubscribe(store: StoreContextMut<'_, State>, (id, topic): (u32, WasmStr)) -> Answer<()> {
     let topic = topic.to_str(&store)?;
-    let topics = &store.data().shared.topics;
-    Ok((on_connection(&store, id, |connection| Ok(topics.unsubscribe(connection, &topic)?)),))
+    let shared = &store.data().shared;
+    Ok((on_connection(&store, id, |connection| {
+        check(&topic, &shared.limits)?;
+        shared.topics.unsubscribe(connection, &topic);
+        Ok(())
+    }),))
 }
 
 fn publish(
@@ -37,19 +43,28 @@ fn publish(
     (topic, message, except): (WasmStr, GuestMessage, WasmList<u32>),
 ) -> Answer<u32> {
     let topic = topic.to_str(&store)?;
+    if let Err(error) = check(&topic, &store.data().shared.limits) {
+        return Ok((Err(error),));
+    }
     let except: Vec<_> = except.as_le_slice(&store).iter().map(|id| ConnectionId(u32::from_le(*id))).collect();
     let frame = match message.encode(&store)? {
         Ok(frame) => frame,
         Err(error) => return Ok((Err(error.into()),)),
     };
-    let published = store.data().shared.topics.publish(&topic, &frame, &except);
-    Ok((published.map_err(Error::from),))
+    Ok((Ok(store.data().shared.topics.publish(&topic, &frame, &except)),))
+}
+
+fn check(topic: &str, limits: &Limits) -> Result<(), Error> {
+    let (length, most) = (topic.len(), limits.topic_size);
+    match (1..=most).contains(&length) {
+        true => Ok(()),
+        false => Err(Error::Invalid(format!("topic: {length} bytes; 1 to {most} are allowed (limits.topic_size)"))),
+    }
 }
 
 impl From<TopicError> for Error {
     fn from(error: TopicError) -> Self {
         match error {
-            TopicError::Name(_) => Error::Invalid(error.to_string()),
             TopicError::Subscriptions(_) => Error::Denied(error.to_string()),
             TopicError::Closed => Error::Closed,
         }
