@@ -38,6 +38,20 @@ fn every_key_is_read() {
         ZULU = "last letter first"
         GREETING = "hi"
         EMPTY = ""
+        "#,
+    );
+    assert_eq!(manifest.build.as_deref(), Some(CARGO_BUILD));
+    assert_eq!(manifest.routes.iter().map(Pattern::is_regex).collect::<Vec<_>>(), [false, true]);
+    let static_files = StaticFiles { dir: "/srv/chat/public".into(), at: "/app".to_owned() };
+    assert_eq!(manifest.static_files, Some(static_files));
+    assert!(manifest.trusted_origins.iter().any(|origin| origin.matches("https://a.example.com")));
+    let environment = [("ZULU", "last letter first"), ("GREETING", "hi"), ("EMPTY", "")];
+    assert_eq!(manifest.environment, environment.map(|(key, value)| (key.to_owned(), value.to_owned())));
+}
+
+#[test]
+fn every_limit_is_read() {
+    let text = r#"
         [limits]
         memory = "128MiB"
         execution = "50ms"
@@ -65,15 +79,7 @@ fn every_key_is_read() {
         topic_size = "64B"
         log_line_size = "1KiB"
         log_lines = 7
-        "#,
-    );
-    assert_eq!(manifest.build.as_deref(), Some(CARGO_BUILD));
-    assert_eq!(manifest.routes.iter().map(Pattern::is_regex).collect::<Vec<_>>(), [false, true]);
-    let static_files = StaticFiles { dir: "/srv/chat/public".into(), at: "/app".to_owned() };
-    assert_eq!(manifest.static_files, Some(static_files));
-    assert!(manifest.trusted_origins.iter().any(|origin| origin.matches("https://a.example.com")));
-    let environment = [("ZULU", "last letter first"), ("GREETING", "hi"), ("EMPTY", "")];
-    assert_eq!(manifest.environment, environment.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        "#;
     let expected = Limits {
         memory: 128 << 20,
         table_elements: 10_000,
@@ -102,7 +108,7 @@ fn every_key_is_read() {
         log_line_size: 1024,
         log_lines: 7,
     };
-    assert_eq!(manifest.limits, expected);
+    assert_eq!(parse(&format!("{SHORT}{text}")).limits, expected);
 }
 
 #[test]
