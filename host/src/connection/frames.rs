@@ -1,15 +1,19 @@
 //! A look at the frame headers that pass on their way to tungstenite, for the rules that it does not judge: lengths that
-//! are not minimal, close codes that may not be sent, and messages in endless fragments.
+//! are not minimal, close codes that may not be sent, and messages in endless fragments. And for what it does not tell:
+//! whether a message has begun that is not complete.
 
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::limits::BYTES_PER_FRAGMENT;
-use crate::session::CloseCause;
+use crate::session::{Passed, Violation};
 
 /// The longest header (RFC 6455 section 5.2) with the code of a close frame behind it, in bytes.
 const HEAD: usize = 14 + 2;
 const CLOSE: u8 = 0x8;
 const CONTINUATION: u8 = 0x0;
+/// Opcodes from here are those of control frames.
+const CONTROL: u8 = 0x8;
+const FIN: u8 = 0x80;
 
 /// Follows the frames of one peer.
 #[derive(Debug)]
@@ -24,19 +28,37 @@ pub(super) struct Frames {
     /// Frames and bytes of the current message.
     fragments: u64,
     bytes: u64,
+    /// Whether a message has begun whose last frame has not come.
+    is_within_message: bool,
+    /// Messages, and control frames between them, that were complete.
+    complete: u64,
 }
 
 /// A rule was broken: by the frame that begins behind `good` of the bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Breach {
     pub(super) good: usize,
-    pub(super) cause: CloseCause,
+    pub(super) violation: Violation,
 }
 
 impl Frames {
     pub(super) fn new(free_fragments: usize) -> Self {
         let free_fragments = free_fragments as u64;
-        Frames { free_fragments, head: [0; HEAD], filled: 0, payload: 0, fragments: 0, bytes: 0 }
+        Frames {
+            free_fragments,
+            head: [0; HEAD],
+            filled: 0,
+            payload: 0,
+            fragments: 0,
+            bytes: 0,
+            is_within_message: false,
+            complete: 0,
+        }
+    }
+
+    /// The number of the message, or of the control frame between messages, that has begun and is not complete.
+    pub(super) fn incomplete(&self) -> Option<u64> {
+        (self.is_within_message || self.filled > 0 || self.payload > 0).then_some(self.complete)
     }
 
     /// Follow the next bytes of the stream.
@@ -46,6 +68,9 @@ impl Frames {
             let skipped = usize::try_from(self.payload).unwrap_or(usize::MAX).min(rest.len());
             self.payload -= skipped as u64;
             rest = rest.get(skipped..).unwrap_or_default();
+            if skipped > 0 && self.payload == 0 {
+                self.frame_ended();
+            }
             if rest.is_empty() {
                 return Ok(());
             }
@@ -58,8 +83,22 @@ impl Frames {
                 self.filled += 1;
                 rest = more;
             }
-            self.payload = self.judge().map_err(|cause| Breach { good, cause })?;
+            self.payload = self.judge().map_err(|violation| Breach { good, violation })?;
             self.filled = 0;
+            if self.payload == 0 {
+                self.frame_ended();
+            }
+        }
+    }
+
+    /// The whole frame whose head is still at hand has come.
+    fn frame_ended(&mut self) {
+        match (self.opcode() < CONTROL, self.head[0] & FIN != 0) {
+            (true, is_final) => {
+                self.is_within_message = !is_final;
+                self.complete += u64::from(is_final);
+            }
+            (false, _) => self.complete += u64::from(!self.is_within_message),
         }
     }
 
@@ -99,18 +138,19 @@ impl Frames {
     }
 
     /// Judge a complete head; yields the payload bytes still to come.
-    fn judge(&mut self) -> Result<u64, CloseCause> {
-        let length = self.length().ok_or(CloseCause::ProtocolError)?;
+    fn judge(&mut self) -> Result<u64, Violation> {
+        let length = self.length().ok_or(Violation::Protocol)?;
         match self.opcode() {
             CLOSE if self.peeked() > 0 && !CloseCode::from(self.close_code()).is_allowed() => {
-                return Err(CloseCause::ProtocolError);
+                return Err(Violation::Protocol);
             }
             CONTINUATION => {
                 self.fragments += 1;
                 self.bytes = self.bytes.saturating_add(length);
                 let allowed = self.free_fragments + self.bytes / BYTES_PER_FRAGMENT as u64;
                 if self.fragments > allowed {
-                    return Err(CloseCause::RateLimited);
+                    let count = self.fragments;
+                    return Err(Violation::Limit(Passed::Fragments { count, allowed }));
                 }
             }
             1 | 2 => (self.fragments, self.bytes) = (1, length),
@@ -148,12 +188,15 @@ mod tests {
         // The same byte by byte: the place differs, the verdict does not.
         let mut frames = Frames::new(FRAGMENTS);
         let parts: Result<(), Breach> = bytes.chunks(1).try_for_each(|byte| frames.follow(byte));
-        assert_eq!(parts.map_err(|breach| breach.cause), whole.as_ref().map(|_| ()).map_err(|breach| breach.cause));
+        assert_eq!(
+            parts.map_err(|breach| breach.violation),
+            whole.as_ref().map(|_| ()).map_err(|breach| breach.violation)
+        );
         whole
     }
 
-    fn breach(good: usize, cause: CloseCause) -> Result<(), Breach> {
-        Err(Breach { good, cause })
+    fn breach(good: usize, violation: Violation) -> Result<(), Breach> {
+        Err(Breach { good, violation })
     }
 
     #[test]
@@ -175,7 +218,7 @@ mod tests {
             &[0x82, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0],
             &[0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         ] {
-            assert_eq!(follow(&[&good, bad].concat()), breach(6, CloseCause::ProtocolError), "{bad:02x?}");
+            assert_eq!(follow(&[&good, bad].concat()), breach(6, Violation::Protocol), "{bad:02x?}");
         }
     }
 
@@ -199,6 +242,33 @@ mod tests {
         let enough = [&first[..], &empty.repeat(FRAGMENTS - 1)].concat();
         assert_eq!(follow(&enough), Ok(()));
         let too_many = [&enough[..], &empty].concat();
-        assert_eq!(follow(&too_many), breach(enough.len(), CloseCause::RateLimited));
+        let passed = Passed::Fragments { count: 1025, allowed: 1024 };
+        assert_eq!(follow(&too_many), breach(enough.len(), Violation::Limit(passed)));
+    }
+
+    #[test]
+    fn what_has_begun_is_incomplete_to_its_last_byte() {
+        let mut frames = Frames::new(FRAGMENTS);
+        let first = [0x01, 0x81, 0, 0, 0, 0, b'a'];
+        let ping = [0x89, 0x81, 0, 0, 0, 0, b'p'];
+        let last = [0x80, 0x82, 0, 0, 0, 0, b'b', b'c'];
+        let mut seen = Vec::new();
+        for byte in [&ping[..], &first, &ping, &last, &ping, &[0x82, 0x80, 0, 0, 0, 0]].concat() {
+            assert_eq!(frames.follow(&[byte]), Ok(()));
+            seen.push(frames.incomplete());
+        }
+        let of = |number: Option<u64>, bytes: usize| vec![number; bytes];
+        // A ping between messages is something of its own; one within a message belongs to it.
+        let expected = [
+            of(Some(0), 6),
+            of(None, 1),
+            of(Some(1), 7 + 7 + 7),
+            of(None, 1),
+            of(Some(2), 6),
+            of(None, 1),
+            of(Some(3), 5),
+            of(None, 1),
+        ];
+        assert_eq!(seen, expected.concat());
     }
 }
