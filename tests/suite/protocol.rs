@@ -195,17 +195,6 @@ async fn a_message_before_a_broken_rule_counts() {
 }
 
 #[tokio::test]
-async fn r03_endless_empty_fragments_end_with_1008() {
-    let host = probe().start().await;
-    let mut raw = Raw::open(&host, "/").await;
-    let empty = b"\x00\x80\x00\x00\x00\x00";
-    raw.send(&[&b"\x01\x80\x00\x00\x00\x00"[..], &empty.repeat(1_024)].concat()).await;
-    raw.closed_with(1008).await;
-    host.wait_log("cause=rate-limited").await;
-    host.stop().await;
-}
-
-#[tokio::test]
 async fn p16_an_announced_frame_costs_no_memory() {
     let host = TestHost::serving(guests::PROBE).start().await;
     let before = virtual_kib(&host);

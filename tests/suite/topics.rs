@@ -122,7 +122,7 @@ async fn names_and_their_number_are_limited() {
     let host = probe().limit("subscriptions", "2").start().await;
     let mut client = Client::connect(&host, "/").await;
     let (longest, too_long) = ("x".repeat(256), "x".repeat(257));
-    let wrong = |length| format!("error Invalid(\"topic: {length} bytes; 1 to 256 are allowed\")");
+    let wrong = |length| format!("error Invalid(\"topic: {length} bytes; 1 to 256 are allowed (limits.topic_size)\")");
     assert_eq!(client.ask(&format!("subscribe {too_long}")).await, wrong(257));
     assert_eq!(client.ask("subscribe").await, wrong(0));
     assert_eq!(client.ask(&format!("unsubscribe {too_long}")).await, wrong(257));
@@ -131,6 +131,8 @@ async fn names_and_their_number_are_limited() {
     assert_eq!(client.ask("subscribe b").await, "ok");
     let denied = "error Denied(\"limits.subscriptions: the connection already has 2\")";
     assert_eq!(client.ask("subscribe c").await, denied);
+    host.wait_log("limits.topic_size: 257 bytes; allowed: 256").await;
+    host.wait_log("limits.subscriptions: one more; allowed: 2").await;
     assert_eq!(client.ask("subscribe b").await, "ok", "this one counts already");
     assert_eq!(client.ask("unsubscribe b").await, "ok");
     assert_eq!(client.ask("subscribe c").await, "ok");
