@@ -77,7 +77,7 @@ impl Socket {
             .max_write_buffer_size(CONTROL_BUFFER)
             .max_message_size(Some(max_message_size))
             .max_frame_size(Some(max_message_size));
-        let wire = Wire::new(stream, early, outbound.clone(), Frames::new(fragments));
+        let wire = Wire::new(stream, early, outbound.clone(), Frames::new(max_message_size, fragments));
         let frames = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
         Socket { frames, outbound, gathered: BytesMut::new(), buffers: VecDeque::new(), is_full: false }
     }
