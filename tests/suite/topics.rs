@@ -141,7 +141,7 @@ async fn names_and_their_number_are_limited() {
 }
 
 #[tokio::test]
-async fn a_slow_subscriber_slows_nobody_and_is_closed_with_1008() {
+async fn r06_a_slow_subscriber_slows_nobody_and_is_closed_with_1008() {
     const SIZE: usize = 60_000;
     let host = probe().limit("outbound", "256KiB").limit("close_timeout", "30s").start().await;
     let mut slow = Raw::open(&host, "/").await;
@@ -169,6 +169,7 @@ async fn a_slow_subscriber_slows_nobody_and_is_closed_with_1008() {
     slow.send_frame(CLOSE, b"\x03\xf0").await;
     slow.ended().await;
     host.wait_log("event close id=1 code=1008 reason=\"\" cause=slow-consumer").await;
+    host.wait_log("limits.outbound: no room for a publication; allowed: 256KiB").await;
     assert_eq!(publisher.ask("publish a on").await, "ok 1");
     assert_eq!(quick.receive_text().await, "on");
     drop((quick, publisher));
@@ -176,7 +177,7 @@ async fn a_slow_subscriber_slows_nobody_and_is_closed_with_1008() {
 }
 
 #[tokio::test]
-async fn an_outbound_that_stays_full_is_closed_with_1008() {
+async fn r06_an_outbound_that_stays_full_is_closed_with_1008() {
     let host = probe().limit("slow_consumer_time", "300ms").limit("execution", "5s").limit("close_timeout", "30s");
     let host = host.start().await;
     let mut raw = Raw::open(&host, "/").await;
@@ -186,5 +187,7 @@ async fn an_outbound_that_stays_full_is_closed_with_1008() {
     assert_eq!(raw.close_frame().await, Some((1008, "slow consumer".to_owned())));
     drop(raw);
     host.wait_log("event close id=1 code=none reason=\"\" cause=slow-consumer").await;
+    host.wait_log("limits.outbound: no room for a message; allowed: 16MiB").await;
+    host.wait_log("limits.slow_consumer_time: the peer did not take what waits for 300ms; allowed: 300ms").await;
     host.stop().await;
 }

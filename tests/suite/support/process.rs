@@ -12,6 +12,11 @@ pub(crate) fn memory_kib(host: &TestHost, line: &str) -> u64 {
     value.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
 }
 
+/// Makes `VmHWM` the peak from now on.
+pub(crate) fn forget_peak(host: &TestHost) {
+    fs::write(proc(host, "clear_refs"), "5").expect("the peak can be forgotten");
+}
+
 /// Open files.
 pub(crate) fn open_files(host: &TestHost) -> usize {
     fs::read_dir(proc(host, "fd")).expect("the host runs").count()
