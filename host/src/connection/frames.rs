@@ -33,6 +33,8 @@ pub(super) struct Frames {
     is_within_message: bool,
     /// Messages, and control frames between them, that were complete.
     complete: u64,
+    /// Whether a close frame of the peer is an answer.
+    is_answer: bool,
 }
 
 /// How far bytes were followed.
@@ -65,7 +67,13 @@ impl Frames {
             bytes: 0,
             is_within_message: false,
             complete: 0,
+            is_answer: false,
         }
+    }
+
+    /// Our close frame is on its way: the peer's will be its answer.
+    pub(super) fn expect_answer(&mut self) {
+        self.is_answer = true;
     }
 
     /// The number of the message, or of the control frame between messages, that has begun and is not complete, but for a
@@ -131,9 +139,7 @@ impl Frames {
 
     fn judge(&mut self, head: &Head) -> Result<(), Violation> {
         match opcode(head.first) {
-            CLOSE if head.close_code.is_some_and(|code| !CloseCode::from(code).is_allowed()) => {
-                return Err(Violation::Protocol);
-            }
+            CLOSE if head.close_code.is_some_and(|code| !self.is_allowed(code)) => return Err(Violation::Protocol),
             CONTINUATION => {
                 self.fragments += 1;
                 self.bytes = self.bytes.saturating_add(head.length);
@@ -155,6 +161,12 @@ impl Frames {
             true => Err(Violation::Protocol),
             false => Ok(()),
         }
+    }
+
+    /// tungstenite does not know 1014 (bad gateway, registered later) and would answer it as if it were 1002. As the echo
+    /// of what a guest closed with it may come nevertheless.
+    fn is_allowed(&self, code: u16) -> bool {
+        CloseCode::from(code).is_allowed() || (code == 1014 && self.is_answer)
     }
 }
 

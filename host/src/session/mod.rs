@@ -318,6 +318,10 @@ impl Session {
     fn timer(&mut self, now: Instant) {
         match self.transport {
             Transport::Open => self.open_timer(now),
+            // One line is enough for a peer that does not read.
+            Transport::Closing { deadline, cause: CloseCause::SlowConsumer } if now >= deadline => {
+                self.disconnected(CloseCause::SlowConsumer);
+            }
             Transport::Closing { deadline, .. } if now >= deadline => {
                 self.given_up(Passed::NoAnswer { allowed: self.settings.close_timeout });
             }

@@ -73,6 +73,11 @@ fn close_codes_are_those_that_may_be_sent() {
         let verdict = follow(&[0x88, 0x82, 9, 8, 7, 6, high ^ 9, low ^ 8]);
         assert_eq!(verdict.is_ok(), is_allowed, "{code}");
     }
+    let echo = [0x88, 0x82, 9, 8, 7, 6, 0x03 ^ 9, 0xf6 ^ 8];
+    assert_eq!(follow(&echo), breach(0, Violation::Protocol));
+    let mut frames = frames();
+    frames.expect_answer();
+    assert!(matches!(frames.follow(&echo).stop, Stop::End), "1014 as the answer");
     assert_eq!(follow(&[0x88, 0x80, 1, 2, 3, 4]), Ok(()), "no code");
     assert_eq!(follow(&[0x88, 0x81, 1, 2, 3, 4, 5]), Ok(()), "left to tungstenite");
 }

@@ -150,6 +150,9 @@ fn r06_a_peer_that_takes_a_byte_now_and_then_is_a_slow_consumer() {
     rules.at(30).step(Event::Timer);
     let slow = Passed::SlowConsumer { allowed: SECOND * 30 };
     assert_eq!(rules.actions(), [Action::Report(slow), send_close(1008, "slow consumer")]);
+    // It will not answer either, which nobody has to be told.
+    rules.at(35).step(Event::Timer);
+    assert_eq!(rules.actions(), [Action::Abort, call_close(None, CloseCause::SlowConsumer)]);
 }
 
 #[test]
