@@ -90,10 +90,10 @@ mod tests {
         let payload: Vec<u8> = (0..length).map(|index| index as u8).collect();
         let mut parts = Parts::new(0x82, [1, 2, 3, 4], length as u64);
         let (mut input, mut output, mut passed) = (BytesMut::new(), Vec::new(), 0);
+        let mut memory = vec![0; room];
         for bytes in payload.chunks(piece) {
             input.extend_from_slice(bytes);
             loop {
-                let mut memory = vec![0; room];
                 let mut buffer = ReadBuf::new(&mut memory);
                 passed += parts.pass(&mut input, &mut buffer);
                 if buffer.filled().is_empty() {
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_frame_becomes_parts_with_the_same_mask() {
-        for (piece, room) in [(1 << 20, 1 << 20), (1, 1 << 20), (1000, 4096), (1 << 20, 1), (7, 3)] {
+        for (piece, room) in [(1 << 20, 1 << 20), (1, 4096), (1000, 4096), (7, 3)] {
             for last in [1, 125, 126, PART] {
                 let output = cut(2 * PART + last, piece, room);
                 let payload = |index: usize| (index % 256) as u8;

@@ -120,9 +120,8 @@ impl Wire {
                 Poll::Ready(read)
             }
             Poll::Pending => {
-                if self.ahead.is_empty() {
-                    self.ahead = BytesMut::new();
-                }
+                // A part of a head at most.
+                self.ahead = BytesMut::from(&self.ahead[..]);
                 self.is_pouring = false;
                 Poll::Pending
             }

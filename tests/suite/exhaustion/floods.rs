@@ -1,12 +1,12 @@
 //! Frames without end: pings, pongs, fragments.
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{hits, probe};
 use crate::support::process::{memory_kib, metric};
 use crate::support::raw::{BINARY, CONTINUATION, Frame, PING, PONG, TEXT};
-use crate::support::{Canary, Raw, TestHost, within};
+use crate::support::{Canary, Client, Raw, TestHost, within};
 
 /// Sends until the host ends the connection; yields how many bytes it could be given.
 async fn flood(stream: &mut TcpStream, bytes: &[u8]) -> usize {
@@ -118,5 +118,31 @@ async fn r03_r04_endless_fragments_end_with_1008() {
     is_too_much(&host, 4, b"x").await;
     assert_eq!(metric(&host, &hits("fragments")).await, 2.0);
     canary.finish().await;
+    host.stop().await;
+}
+
+/// Fragments of 16 bytes are as many as a peer likes, and none of them leads to a call of the guest that would end a turn.
+#[tokio::test]
+async fn r04_fragments_that_are_allowed_delay_nobody() {
+    const FRAGMENTS: usize = 200_000;
+    let host = probe().host("workers = 1").start().await;
+    let mut other = Client::connect(&host, "/echo").await;
+    let (mut reading, mut writing) = Raw::open(&host, "/").await.into_stream().into_split();
+    let flooding = tokio::spawn(async move {
+        let chunk = Frame::new(CONTINUATION, &[b'x'; 16]).unfinished().bytes().repeat(FRAGMENTS / 100);
+        writing.write_all(&Frame::new(BINARY, b"").unfinished().bytes()).await.expect("the host reads");
+        for _ in 0..100 {
+            writing.write_all(&chunk).await.expect("the host reads");
+        }
+        writing.write_all(&Frame::new(CONTINUATION, b"").bytes()).await.expect("the host reads");
+        let mut echo = vec![0; FRAGMENTS * 16];
+        reading.read_exact(&mut echo).await.expect("the message comes back");
+    });
+    for number in 0..5 {
+        assert_eq!(other.ask(&number.to_string()).await, number.to_string());
+    }
+    assert!(!flooding.is_finished(), "{FRAGMENTS} fragments passed before five round trips");
+    within("the end of the flood", flooding).await.expect("the message comes back");
+    drop(other);
     host.stop().await;
 }
