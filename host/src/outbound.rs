@@ -74,6 +74,8 @@ pub struct Outbound {
     waiting: AtomicUsize,
     /// Messages queued; likewise.
     messages: AtomicU64,
+    /// Pings queued that no pong has answered.
+    pings: AtomicU32,
     drained: Notify,
     messages_in: AtomicU64,
     round_trip_us: AtomicU32,
@@ -102,6 +104,7 @@ impl Outbound {
             queue: Mutex::default(),
             waiting: AtomicUsize::new(0),
             messages: AtomicU64::new(0),
+            pings: AtomicU32::new(0),
             drained: Notify::new(),
             messages_in: AtomicU64::new(0),
             round_trip_us: AtomicU32::new(0),
@@ -116,6 +119,10 @@ impl Outbound {
         let mut queue = self.admit(payload.len())?;
         if payload.len() >= GATHER_BELOW {
             queue.seal();
+        }
+        if opcode == Opcode::Ping {
+            let pings = self.pings.load(Ordering::Relaxed).saturating_add(1);
+            self.pings.store(pings, Ordering::Relaxed);
         }
         let before = queue.tail.len();
         message::encode(opcode, payload, &mut queue.tail);
@@ -196,6 +203,14 @@ impl Outbound {
     /// Messages queued so far.
     pub fn messages_out(&self) -> u64 {
         self.messages.load(Ordering::Relaxed)
+    }
+
+    /// A pong came: whether it may be the answer to a ping that was queued here.
+    pub(crate) fn answered(&self) -> bool {
+        let _queue = self.lock();
+        let pings = self.pings.load(Ordering::Relaxed);
+        self.pings.store(pings.saturating_sub(1), Ordering::Relaxed);
+        pings > 0
     }
 
     /// Whether so much waits that nothing more is to be read from the peer: back-pressure through TCP, before a handler

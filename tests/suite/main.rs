@@ -11,6 +11,7 @@ mod cli;
 mod clients;
 mod echo;
 mod events;
+mod exhaustion;
 mod failures;
 mod handshake;
 mod limits;

@@ -12,6 +12,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::host::Builder;
+use crate::support::raw::{Frame, PING};
 use crate::support::{Client, Raw, TestHost, guests, within};
 
 const TLS: &str = "[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"";
@@ -68,6 +69,27 @@ async fn a_websocket_over_tls() {
     while let Some(Ok(_)) = within("the end of the connection", socket.next()).await {}
     host.wait_log("event close id=1 code=none reason=\"\" cause=peer").await;
     drop(socket);
+    host.stop().await;
+}
+
+/// What was sent beyond the limit is read and dropped below TLS too, or the close frame would be lost with a reset.
+#[tokio::test]
+async fn r01_a_flooding_peer_is_told_why_over_tls() {
+    let certificate = certificate();
+    let host = serving(&certificate).start().await;
+    for _ in 0..5 {
+        let connecting = tokio_tungstenite::client_async("wss://localhost/ws", connect(&host, &certificate).await);
+        let (mut socket, _) = within("the handshake", connecting).await.expect("the handshake is accepted");
+        let pings = Frame::new(PING, &[b'x'; 125]).bytes().repeat(3000);
+        within("the host to read", socket.get_mut().write_all(&pings)).await.expect("the connection is open");
+        let close = loop {
+            let message = within("the close frame", socket.next()).await.expect("a close frame");
+            if let Message::Close(frame) = message.expect("no reset before the close frame") {
+                break frame.expect("a close frame with a code");
+            }
+        };
+        assert_eq!((u16::from(close.code), close.reason.as_str()), (1008, "too many control frames"));
+    }
     host.stop().await;
 }
 

@@ -122,7 +122,7 @@ async fn names_and_their_number_are_limited() {
     let host = probe().limit("subscriptions", "2").start().await;
     let mut client = Client::connect(&host, "/").await;
     let (longest, too_long) = ("x".repeat(256), "x".repeat(257));
-    let wrong = |length| format!("error Invalid(\"topic: {length} bytes; 1 to 256 are allowed\")");
+    let wrong = |length| format!("error Invalid(\"topic: {length} bytes; 1 to 256 are allowed (limits.topic_size)\")");
     assert_eq!(client.ask(&format!("subscribe {too_long}")).await, wrong(257));
     assert_eq!(client.ask("subscribe").await, wrong(0));
     assert_eq!(client.ask(&format!("unsubscribe {too_long}")).await, wrong(257));
@@ -131,6 +131,8 @@ async fn names_and_their_number_are_limited() {
     assert_eq!(client.ask("subscribe b").await, "ok");
     let denied = "error Denied(\"limits.subscriptions: the connection already has 2\")";
     assert_eq!(client.ask("subscribe c").await, denied);
+    host.wait_log("limits.topic_size: 257 bytes; allowed: 256").await;
+    host.wait_log("limits.subscriptions: one more; allowed: 2").await;
     assert_eq!(client.ask("subscribe b").await, "ok", "this one counts already");
     assert_eq!(client.ask("unsubscribe b").await, "ok");
     assert_eq!(client.ask("subscribe c").await, "ok");
@@ -139,7 +141,7 @@ async fn names_and_their_number_are_limited() {
 }
 
 #[tokio::test]
-async fn a_slow_subscriber_slows_nobody_and_is_closed_with_1008() {
+async fn r06_a_slow_subscriber_slows_nobody_and_is_closed_with_1008() {
     const SIZE: usize = 60_000;
     let host = probe().limit("outbound", "256KiB").limit("close_timeout", "30s").start().await;
     let mut slow = Raw::open(&host, "/").await;
@@ -167,6 +169,7 @@ async fn a_slow_subscriber_slows_nobody_and_is_closed_with_1008() {
     slow.send_frame(CLOSE, b"\x03\xf0").await;
     slow.ended().await;
     host.wait_log("event close id=1 code=1008 reason=\"\" cause=slow-consumer").await;
+    host.wait_log("limits.outbound: no room for a publication; allowed: 256KiB").await;
     assert_eq!(publisher.ask("publish a on").await, "ok 1");
     assert_eq!(quick.receive_text().await, "on");
     drop((quick, publisher));
@@ -174,7 +177,7 @@ async fn a_slow_subscriber_slows_nobody_and_is_closed_with_1008() {
 }
 
 #[tokio::test]
-async fn an_outbound_that_stays_full_is_closed_with_1008() {
+async fn r06_an_outbound_that_stays_full_is_closed_with_1008() {
     let host = probe().limit("slow_consumer_time", "300ms").limit("execution", "5s").limit("close_timeout", "30s");
     let host = host.start().await;
     let mut raw = Raw::open(&host, "/").await;
@@ -184,5 +187,7 @@ async fn an_outbound_that_stays_full_is_closed_with_1008() {
     assert_eq!(raw.close_frame().await, Some((1008, "slow consumer".to_owned())));
     drop(raw);
     host.wait_log("event close id=1 code=none reason=\"\" cause=slow-consumer").await;
+    host.wait_log("limits.outbound: no room for a message; allowed: 16MiB").await;
+    host.wait_log("limits.slow_consumer_time: the peer did not take what waits for 300ms; allowed: 300ms").await;
     host.stop().await;
 }

@@ -3,6 +3,7 @@
 mod frames;
 pub mod http;
 mod pages;
+mod parts;
 mod socket;
 pub mod static_files;
 pub mod stream;

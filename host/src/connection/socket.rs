@@ -7,26 +7,32 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Sink, Stream as _};
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame as WireCloseFrame, Utf8Bytes};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message as WireMessage};
 
 use super::frames::Frames;
-use super::http;
 use super::stream::Stream;
 use super::wire::{READ, Wire};
 use crate::message::Message;
 use crate::outbound::{self, Outbound, Rest, Wish};
-use crate::session::{CloseCause, CloseFrame, Event};
+use crate::session::{CloseFrame, Event, Passed, Settled, Violation};
 
 /// tungstenite writes only control frames, and `Wire` takes them at once.
 const CONTROL_BUFFER: usize = 1024;
+/// How long a closed connection is kept for what the peer still sends, and how many bytes of it are read: what the
+/// kernel's buffers hold of a peer that was sending.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 8 * 1024 * 1024;
 /// Buffers given to one write; the kernel takes up to 1,024.
 const SLICES: usize = 32;
 
@@ -71,7 +77,7 @@ impl Socket {
             .max_write_buffer_size(CONTROL_BUFFER)
             .max_message_size(Some(max_message_size))
             .max_frame_size(Some(max_message_size));
-        let wire = Wire::new(stream, early, outbound.clone(), Frames::new(fragments));
+        let wire = Wire::new(stream, early, outbound.clone(), Frames::new(max_message_size, fragments));
         let frames = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
         Socket { frames, outbound, gathered: BytesMut::new(), buffers: VecDeque::new(), is_full: false }
     }
@@ -82,14 +88,14 @@ impl Socket {
             Some(Ok(WireMessage::Text(text))) => return Poll::Ready(Event::Message(Message::Text(text))),
             Some(Ok(WireMessage::Binary(bytes))) => return Poll::Ready(Event::Message(Message::Binary(bytes))),
             Some(Ok(WireMessage::Ping(data))) => Event::Ping(data),
-            Some(Ok(WireMessage::Pong(data))) => return Poll::Ready(Event::Pong(data)),
+            Some(Ok(WireMessage::Pong(data))) => return Poll::Ready(Event::Pong(data, self.outbound.answered())),
             Some(Ok(WireMessage::Close(frame))) => {
                 self.outbound.close();
                 Event::CloseFrame(frame.map(|frame| CloseFrame::new(frame.code.into(), &frame.reason)))
             }
             Some(Ok(WireMessage::Frame(_))) | None => Event::Disconnected,
             Some(Err(error)) => match self.frames.get_mut().breach() {
-                Some(cause) => Event::Violation(cause),
+                Some(violation) => Event::Violation(violation),
                 None => failure(&error),
             },
         };
@@ -98,9 +104,27 @@ impl Socket {
         Poll::Ready(event)
     }
 
+    /// A new turn: so many bytes may be read.
+    pub(super) fn allow(&mut self, bytes: usize) {
+        self.frames.get_mut().allow(bytes);
+    }
+
+    /// Whether all that was allowed has been read: nothing wakes the task for more.
+    pub(super) fn is_spent(&self) -> bool {
+        self.frames.get_ref().is_spent()
+    }
+
+    /// How things stand on this side before the task sleeps.
+    pub(super) fn settled(&mut self) -> Settled {
+        let is_backlogged = self.outbound.is_backlogged();
+        let wire = self.frames.get_mut();
+        Settled { received: wire.take_received(), incomplete: wire.incomplete(), is_backlogged }
+    }
+
     /// Queue a close frame; nothing else is queued after it.
     pub(super) fn close(&mut self, frame: Option<CloseFrame>) {
         self.outbound.close();
+        self.frames.get_mut().expect_answer();
         let frame = frame
             .map(|frame| WireCloseFrame { code: CloseCode::from(frame.code), reason: Utf8Bytes::from(frame.reason) });
         // An error says that a close frame went out before or the transport is gone; both are known by other ways.
@@ -178,33 +202,55 @@ impl Socket {
         let _ = self.frames.get_mut().stream().set_nodelay(on);
     }
 
-    /// Write what is left, then close the stream so that the peer can still read it all.
+    /// Write what is left, then close the stream so that the peer can still read it all: what it sends meanwhile is read
+    /// and dropped, for a peer that is stuck with sending does not read, and a close over unread bytes is a reset, which
+    /// takes from the peer what was written last.
     pub(super) async fn finish(mut self) {
+        let mut dropped = 0;
         let written = poll_fn(|cx| {
             loop {
                 match self.poll_flush(cx) {
                     Poll::Ready(Ok(_)) => {}
                     Poll::Ready(Err(_)) => return Poll::Ready(false),
                     Poll::Pending if self.is_written() => return Poll::Ready(true),
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => {
+                        // A peer that has closed its side may still read.
+                        let _ = self.poll_drop(cx, &mut dropped);
+                        return Poll::Pending;
+                    }
                 }
             }
         });
         if written.await {
-            http::finish(self.frames.into_inner().into_stream()).await;
+            let _ = self.frames.get_mut().stream().shutdown().await;
+            // Whether the peer closed too or its time is over: the stream is dropped.
+            let _ = timeout(LINGER, poll_fn(|cx| self.poll_drop(cx, &mut dropped))).await;
         }
+    }
+
+    /// Read and drop; ready when the peer has closed, or sends more than it could have sent before it heard the end.
+    fn poll_drop(&mut self, cx: &mut Context<'_>, dropped: &mut usize) -> Poll<()> {
+        let mut scratch = [0; READ];
+        while *dropped < LINGER_BYTES {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match ready!(Pin::new(self.frames.get_mut().stream()).poll_read(cx, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => *dropped += buffer.filled().len(),
+                _ => break,
+            }
+        }
+        Poll::Ready(())
     }
 }
 
 /// What an error of tungstenite means for the connection.
 fn failure(error: &Error) -> Event {
     match error {
-        Error::Utf8(_) => Event::Violation(CloseCause::InvalidText),
-        Error::Capacity(_) => Event::Violation(CloseCause::MessageTooBig),
-        Error::Protocol(tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
-            Event::Disconnected
+        Error::Utf8(_) => Event::Violation(Violation::InvalidText),
+        Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
+            Event::Violation(Violation::Limit(Passed::MessageSize { bytes: *size, allowed: *max_size }))
         }
-        Error::Protocol(_) => Event::Violation(CloseCause::ProtocolError),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Event::Disconnected,
+        Error::Protocol(_) => Event::Violation(Violation::Protocol),
         _ => Event::Disconnected,
     }
 }

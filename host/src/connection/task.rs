@@ -16,10 +16,12 @@ use crate::guest::{Instance, Trap};
 use crate::message::Opcode;
 use crate::outbound::{Outbound, Wish};
 use crate::registry::{Revision, Seat};
-use crate::session::{Action, Call, CloseCause, Event, Returned, Session, Settings};
+use crate::session::{Action, Call, CloseCause, Event, Passed, Returned, Session, Settings};
 
 /// After this time without a pause other connections get their turn (TORNADO.md item 28 counts bytes instead).
 const TURN: Duration = Duration::from_millis(1);
+/// And after so many bytes: what they cost, in frames that lead to no call, no clock is asked for.
+const TURN_BYTES: usize = 256 * 1024;
 
 /// A connection whose handshake has been answered with 101.
 #[derive(Debug)]
@@ -170,6 +172,7 @@ impl Connection {
                 }
             }
             Action::RoundTrip(time) => self.outbound.set_round_trip(time),
+            Action::Report(passed) => self.report_limit(&passed),
             Action::Abort => {
                 self.outbound.close();
                 self.socket = None;
@@ -198,6 +201,9 @@ impl Connection {
             self.now = Instant::now();
             self.turn_began = Some(self.now);
             self.outbound.awoken();
+            if let Some(socket) = &mut self.socket {
+                socket.allow(TURN_BYTES.min(self.session.allowance(self.now)));
+            }
         }
         let is_turn_over = self.turn_began.is_some_and(|began| self.now.duration_since(began) >= TURN);
         let mut may_read = !is_turn_over;
@@ -221,10 +227,14 @@ impl Connection {
                 Poll::Pending => break,
             }
         }
+        if let Some(socket) = &mut self.socket {
+            self.session.step(Event::Settled(socket.settled()), self.now);
+        }
         if self.poll_timer(cx).is_ready() {
             return Poll::Ready(Event::Timer);
         }
-        if is_turn_over {
+        let is_spent = self.socket.as_ref().is_some_and(Socket::is_spent);
+        if is_turn_over || is_spent && self.session.wants_read() && !self.outbound.is_backlogged() {
             // tokio's own yield: woken at once, a busy worker would look after other sockets only every 61st turn.
             let _ = pin!(tokio::task::yield_now()).poll(cx);
         }
@@ -238,7 +248,7 @@ impl Connection {
             Flushed::Wrote { bytes, waiting } => {
                 self.traffic.bytes_out += bytes as u64;
                 if waiting > 0 {
-                    self.events.push_back(Event::Progress);
+                    self.events.push_back(Event::Progress(bytes));
                 }
             }
             Flushed::Full(is_full) => self.events.push_back(Event::Full(is_full)),
@@ -288,6 +298,11 @@ impl Connection {
         self.traffic = Traffic { messages_out, ..Traffic::default() };
     }
 
+    fn report_limit(&self, passed: &Passed) {
+        let hits = &self.revision.deployment.hits;
+        hits.report(passed.setting(), Some(self.outbound.id), passed.value(), passed.allowed());
+    }
+
     fn report_error(&self, call: &Call, text: &str) {
         let (deployment, connection, function) = (&self.revision.deployment.name, self.outbound.id, call.function());
         tracing::warn!(deployment, %connection, function, "the handler failed: {}", text.escape_debug());
@@ -312,14 +327,6 @@ impl Connection {
         metrics.connections.decrement(1.0);
         let cause = self.session.end().map_or(CloseCause::Network, |end| end.cause);
         metrics.closed(cause.name());
-        let hits = &self.revision.deployment.hits;
-        match cause {
-            CloseCause::SlowConsumer => hits.count("limits.outbound"),
-            CloseCause::MessageTooBig => hits.count("limits.max_message_size"),
-            CloseCause::RateLimited => hits.count("limits.fragments"),
-            CloseCause::PingTimeout => hits.count("limits.ping_timeout"),
-            _ => {}
-        }
         let (deployment, connection) = (&self.revision.deployment.name, self.outbound.id);
         let code = self.session.end().and_then(|end| end.frame.as_ref()).map(|frame| frame.code);
         tracing::debug!(deployment, %connection, cause = cause.name(), code, "connection closed");

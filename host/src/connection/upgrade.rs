@@ -105,6 +105,9 @@ impl Handshake<'_> {
             keep_alive: keep_alive(&acceptance, limits),
             close_timeout: limits.close_timeout,
             slow_consumer_time: limits.slow_consumer_time,
+            outbound: limits.outbound,
+            message_time: limits.message_time,
+            rates: limits.into(),
         };
         let inbound = Inbound { max_message_size, fragments: limits.fragments };
         let response = acceptance.response(&upgrade);

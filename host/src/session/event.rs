@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::{Passed, Violation};
 use crate::message::Message;
 
 /// A code with its reason, as a close frame carries it (RFC 6455 section 5.5.1).
@@ -132,16 +133,16 @@ pub enum Event {
     Message(Message),
     /// A ping; its pong is already queued.
     Ping(Bytes),
-    /// A pong.
-    Pong(Bytes),
+    /// A pong; whether a ping was out that it may answer.
+    Pong(Bytes, bool),
     /// The peer's close frame, first or in answer to ours; an answer is already queued where one is due.
     CloseFrame(Option<CloseFrame>),
-    /// The peer broke a rule and must be closed for this cause.
-    Violation(CloseCause),
+    /// The peer broke a rule and must be closed for it.
+    Violation(Violation),
     /// The transport ended.
     Disconnected,
-    /// The peer took bytes from us.
-    Progress,
+    /// The peer took so many bytes from us, and more wait.
+    Progress(usize),
     /// The outbound buffer is full since the last event of this kind said otherwise, or no longer.
     Full(bool),
     /// A publication did not fit into the outbound buffer.
@@ -154,6 +155,19 @@ pub enum Event {
     Returned(Returned),
     /// The deadline that `Session::deadline` named may have passed.
     Timer,
+    /// The owner has done all that it could, and is about to sleep; leads to no action.
+    Settled(Settled),
+}
+
+/// How things stand before the owner sleeps.
+#[derive(Debug, Clone, Copy)]
+pub struct Settled {
+    /// Bytes that came since the last time.
+    pub received: usize,
+    /// The number of the message, or of the control frame between messages, that has begun and is not complete.
+    pub incomplete: Option<u64>,
+    /// So much waits for the peer that nothing more is read from it.
+    pub is_backlogged: bool,
 }
 
 /// What the session asks its owner to do.
@@ -167,6 +181,8 @@ pub enum Action {
     SendClose(Option<CloseFrame>),
     /// A keep-alive ping was answered after this long.
     RoundTrip(Duration),
+    /// Count and log a limit that was passed.
+    Report(Passed),
     /// Drop the transport as it is.
     Abort,
 }

@@ -26,7 +26,8 @@ pub(super) struct Liveness {
 pub(super) enum Due {
     Nothing,
     Ping,
-    Dead,
+    /// Silent for the timeout.
+    Dead(Duration),
 }
 
 impl Liveness {
@@ -55,8 +56,8 @@ impl Liveness {
     }
 
     pub(super) fn due(&mut self, now: Instant) -> Due {
-        if self.death().is_some_and(|death| now >= death) {
-            return Due::Dead;
+        if let Some(timeout) = self.settings.timeout.filter(|_| self.death().is_some_and(|death| now >= death)) {
+            return Due::Dead(timeout);
         }
         match (self.next_ping, self.settings.interval) {
             (Some(at), Some(interval)) if now >= at => {
@@ -97,7 +98,7 @@ mod tests {
         assert_eq!(liveness.due(start + SECOND * 10), Due::Ping);
         assert_eq!(liveness.deadline(), Some(start + SECOND * 15));
         assert_eq!(liveness.due(start + SECOND * 14), Due::Nothing);
-        assert_eq!(liveness.due(start + SECOND * 15), Due::Dead);
+        assert_eq!(liveness.due(start + SECOND * 15), Due::Dead(SECOND * 5));
     }
 
     #[test]

@@ -4,15 +4,22 @@
 
 mod event;
 mod keep_alive;
+mod passed;
+mod patience;
+mod rates;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-pub use event::{Action, Call, CloseCause, CloseFrame, CloseInfo, Event, Returned};
+pub use event::{Action, Call, CloseCause, CloseFrame, CloseInfo, Event, Returned, Settled};
 pub use keep_alive::KeepAlive;
 use keep_alive::{Due, Liveness};
+pub use passed::{Passed, Violation};
+use patience::{Backlog, MessageClock};
+pub use rates::RateLimits;
+use rates::Rates;
 
 /// Calls that may wait for a busy guest; beyond, the socket is not read.
 const PENDING_CALLS: usize = 64;
@@ -26,8 +33,14 @@ pub struct Settings {
     pub keep_alive: KeepAlive,
     /// How long the peer may take to answer a close frame.
     pub close_timeout: Duration,
-    /// How long the outbound buffer may stay full.
+    /// How long the outbound buffer may stay full, or hardly be taken from.
     pub slow_consumer_time: Duration,
+    /// What the outbound buffer holds, in bytes; for reports only.
+    pub outbound: usize,
+    /// How long a message may take from its first byte to its last.
+    pub message_time: Option<Duration>,
+    /// How fast the peer may be.
+    pub rates: RateLimits,
 }
 
 /// The transport as far as the rules care.
@@ -67,6 +80,9 @@ pub struct Session {
     actions: VecDeque<Action>,
     liveness: Liveness,
     full_since: Option<Instant>,
+    backlog: Backlog,
+    message_clock: MessageClock,
+    rates: Rates,
     drain: Option<u16>,
     end: Option<CloseInfo>,
 }
@@ -83,6 +99,9 @@ impl Session {
             actions: VecDeque::from([Action::Call(Call::Open)]),
             liveness: Liveness::new(settings.keep_alive, now),
             full_since: None,
+            backlog: Backlog::new(settings.slow_consumer_time),
+            message_clock: MessageClock::new(settings.message_time),
+            rates: Rates::new(&settings.rates, now),
             drain: None,
             end: None,
         }
@@ -93,29 +112,40 @@ impl Session {
         match event {
             Event::Message(message) => {
                 self.liveness.heard(now);
+                self.rates.message(now);
                 self.deliver(Call::Message(message));
             }
             Event::Ping(data) => {
                 self.liveness.heard(now);
+                self.count_control_frame(now);
                 self.deliver(Call::Ping(data));
             }
-            Event::Pong(data) => {
+            Event::Pong(data, is_answer) => {
                 if let Some(round_trip) = self.liveness.pong(now) {
                     self.actions.push_back(Action::RoundTrip(round_trip));
+                }
+                if !is_answer {
+                    self.count_control_frame(now);
                 }
                 self.deliver(Call::Pong(data));
             }
             Event::CloseFrame(frame) => self.peer_closed(frame),
-            Event::Violation(cause) => self.violated(cause),
+            Event::Violation(violation) => self.violated(violation),
             Event::Disconnected => self.disconnected(CloseCause::Network),
-            Event::Progress => self.liveness.heard(now),
-            Event::Full(true) => self.full_since = self.full_since.or(Some(now)),
-            Event::Full(false) => self.full_since = None,
-            Event::Overflowed => self.close_slow_consumer(now),
+            Event::Progress(bytes) => {
+                self.liveness.heard(now);
+                self.backlog.taken(bytes, now);
+            }
+            Event::Full(is_full) => self.full(is_full, now),
+            Event::Overflowed => {
+                let lost = Passed::Outbound { is_lost: true, allowed: self.settings.outbound };
+                self.close_slow_consumer(lost, now);
+            }
             Event::CloseRequested(frame) => self.close(frame, CloseCause::Guest, now),
             Event::Drain(code) => self.drain = Some(code),
             Event::Returned(returned) => self.returned(returned, now),
             Event::Timer => self.timer(now),
+            Event::Settled(settled) => return self.settled(settled, now),
         }
         self.drain_when_idle(now);
     }
@@ -138,14 +168,22 @@ impl Session {
         Some(Action::Call(Call::Close(end)))
     }
 
-    /// Whether the socket should be read: not while too much waits for the guest, nor before a drain's close frame.
+    /// Whether the socket should be read: not while too much waits for the guest, nor while the peer is too fast, nor
+    /// before a drain's close frame.
     pub fn wants_read(&self) -> bool {
+        let has_room = self.pending.len() < PENDING_CALLS && self.pending_bytes < PENDING_BYTES;
         match self.transport {
-            Transport::Open => {
-                self.drain.is_none() && self.pending.len() < PENDING_CALLS && self.pending_bytes < PENDING_BYTES
-            }
-            Transport::Closing { .. } => self.pending.len() < PENDING_CALLS,
+            Transport::Open => self.drain.is_none() && has_room && !self.rates.is_paused(),
+            Transport::Closing { .. } => has_room,
             Transport::Closed => false,
+        }
+    }
+
+    /// Bytes that may be read before the next `Event::Settled`; more than none.
+    pub fn allowance(&self, now: Instant) -> usize {
+        match self.transport {
+            Transport::Open => self.rates.allowance(now).max(1),
+            Transport::Closing { .. } | Transport::Closed => usize::MAX,
         }
     }
 
@@ -158,11 +196,10 @@ impl Session {
     pub fn deadline(&self) -> Option<Instant> {
         match self.transport {
             Transport::Open => {
-                let slow = self.full_since.map(|since| since + self.settings.slow_consumer_time);
-                match (slow, self.liveness.deadline()) {
-                    (Some(slow), Some(alive)) => Some(slow.min(alive)),
-                    (slow, alive) => slow.or(alive),
-                }
+                let full = self.full_since.map(|since| since + self.settings.slow_consumer_time);
+                let (message, rates) = (self.message_clock.deadline(), self.rates.deadline());
+                let all = [full, self.backlog.deadline(), message, rates, self.liveness.deadline()];
+                all.into_iter().flatten().min()
             }
             Transport::Closing { deadline, .. } => Some(deadline),
             Transport::Closed => None,
@@ -196,23 +233,25 @@ impl Session {
         self.ended(CloseInfo { frame, cause });
     }
 
-    fn violated(&mut self, cause: CloseCause) {
+    fn violated(&mut self, violation: Violation) {
         let cause = match self.transport {
             Transport::Open => {
-                let (code, reason) = match cause {
-                    CloseCause::InvalidText => (1007, "invalid UTF-8"),
-                    CloseCause::MessageTooBig => (1009, "message too big"),
-                    CloseCause::RateLimited => (1008, "too many fragments"),
-                    _ => (1002, "protocol error"),
-                };
-                let frame = CloseFrame::new(code, reason);
-                self.actions.push_back(Action::SendClose(Some(frame)));
-                cause
+                if let Violation::Limit(passed) = violation {
+                    self.actions.push_back(Action::Report(passed));
+                }
+                self.actions.push_back(Action::SendClose(Some(violation.frame())));
+                violation.cause()
             }
             Transport::Closing { cause, .. } => cause,
             Transport::Closed => return,
         };
         self.ended(CloseInfo { frame: None, cause });
+    }
+
+    fn count_control_frame(&mut self, now: Instant) {
+        if let Some(passed) = self.rates.control_frame(now) {
+            self.violated(Violation::Limit(passed));
+        }
     }
 
     fn disconnected(&mut self, cause: CloseCause) {
@@ -233,9 +272,27 @@ impl Session {
         }
     }
 
-    fn close_slow_consumer(&mut self, now: Instant) {
-        let frame = CloseFrame::new(1008, "slow consumer");
-        self.close(Some(frame), CloseCause::SlowConsumer, now);
+    fn full(&mut self, is_full: bool, now: Instant) {
+        if !is_full {
+            self.full_since = None;
+        } else if self.full_since.is_none() {
+            self.full_since = Some(now);
+            let refused = Passed::Outbound { is_lost: false, allowed: self.settings.outbound };
+            self.actions.push_back(Action::Report(refused));
+        }
+    }
+
+    fn close_slow_consumer(&mut self, passed: Passed, now: Instant) {
+        if self.transport == Transport::Open {
+            self.actions.push_back(Action::Report(passed));
+            self.close(Some(passed.frame()), passed.cause(), now);
+        }
+    }
+
+    /// The peer will not hear a close frame.
+    fn given_up(&mut self, passed: Passed) {
+        self.actions.push_back(Action::Report(passed));
+        self.disconnected(passed.cause());
     }
 
     fn ended(&mut self, info: CloseInfo) {
@@ -261,8 +318,12 @@ impl Session {
     fn timer(&mut self, now: Instant) {
         match self.transport {
             Transport::Open => self.open_timer(now),
+            // One line is enough for a peer that does not read.
+            Transport::Closing { deadline, cause: CloseCause::SlowConsumer } if now >= deadline => {
+                self.disconnected(CloseCause::SlowConsumer);
+            }
             Transport::Closing { deadline, .. } if now >= deadline => {
-                self.disconnected(CloseCause::Network);
+                self.given_up(Passed::NoAnswer { allowed: self.settings.close_timeout });
             }
             Transport::Closing { .. } | Transport::Closed => {}
         }
@@ -274,14 +335,32 @@ impl Session {
             self.liveness.heard(now);
         }
         let slow = self.settings.slow_consumer_time;
-        if self.full_since.is_some_and(|since| now >= since + slow) {
-            return self.close_slow_consumer(now);
+        let full = self.full_since.map(|since| since + slow);
+        if [full, self.backlog.deadline()].into_iter().flatten().any(|deadline| now >= deadline) {
+            return self.close_slow_consumer(Passed::SlowConsumer { allowed: slow }, now);
+        }
+        if let Some(allowed) = self.message_clock.passed(now) {
+            return self.violated(Violation::Limit(Passed::MessageTime { allowed }));
+        }
+        if let Some(passed) = self.rates.due(now) {
+            return self.violated(Violation::Limit(passed));
         }
         match self.liveness.due(now) {
             Due::Nothing => {}
             Due::Ping => self.actions.push_back(Action::Ping),
-            Due::Dead => self.disconnected(CloseCause::PingTimeout),
+            Due::Dead(allowed) => self.given_up(Passed::Silence { allowed }),
         }
+    }
+
+    fn settled(&mut self, settled: Settled, now: Instant) {
+        let Settled { received, incomplete, is_backlogged } = settled;
+        if received > 0 {
+            self.liveness.heard(now);
+            self.rates.bytes(received, now);
+        }
+        self.backlog.settle(is_backlogged, now);
+        let is_reading = self.wants_read() && !is_backlogged;
+        self.message_clock.settle(incomplete, is_reading, now);
     }
 
     /// A drain waits for the messages that were already received.

@@ -1,5 +1,7 @@
 //! The rules, event by event.
 
+mod peers;
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -18,12 +20,19 @@ struct Rules {
 
 impl Rules {
     fn new() -> Self {
-        let start = Instant::now();
         let settings = Settings {
             keep_alive: KeepAlive { interval: Some(SECOND * 30), timeout: Some(SECOND * 20) },
             close_timeout: SECOND * 5,
             slow_consumer_time: SECOND * 30,
+            outbound: 1 << 20,
+            message_time: Some(SECOND * 30),
+            rates: RateLimits { messages: None, bytes: None, time: SECOND * 10, control_frames: Some(10) },
         };
+        Rules::with(settings)
+    }
+
+    fn with(settings: Settings) -> Self {
+        let start = Instant::now();
         Rules { session: Session::new(settings, start), start, now: start }
     }
 
@@ -124,7 +133,8 @@ fn an_unanswered_close_ends_at_the_close_timeout() {
     rules.at(4).step(Event::Timer);
     assert_eq!(rules.actions(), []);
     rules.at(5).step(Event::Timer);
-    assert_eq!(rules.actions(), [Action::Abort, call_close(None, CloseCause::Guest)]);
+    let no_answer = Action::Report(Passed::NoAnswer { allowed: SECOND * 5 });
+    assert_eq!(rules.actions(), [no_answer, Action::Abort, call_close(None, CloseCause::Guest)]);
 }
 
 #[test]
@@ -164,15 +174,28 @@ fn an_error_in_open_means_it_never_opened() {
 
 #[test]
 fn each_violation_has_its_code() {
-    for (cause, code, reason) in [
-        (CloseCause::ProtocolError, 1002, "protocol error"),
-        (CloseCause::InvalidText, 1007, "invalid UTF-8"),
-        (CloseCause::MessageTooBig, 1009, "message too big"),
-        (CloseCause::RateLimited, 1008, "too many fragments"),
+    for (violation, cause, code, reason) in [
+        (Violation::Protocol, CloseCause::ProtocolError, 1002, "protocol error"),
+        (Violation::InvalidText, CloseCause::InvalidText, 1007, "invalid UTF-8"),
     ] {
         let mut rules = Rules::opened();
-        rules.step(Event::Violation(cause));
+        rules.step(Event::Violation(violation));
         assert_eq!(rules.actions(), [send_close(code, reason), call_close(None, cause)]);
+    }
+}
+
+#[test]
+fn a_limit_that_was_passed_is_reported_with_its_close_frame() {
+    for (passed, cause, code, reason) in [
+        (Passed::MessageSize { bytes: 11, allowed: 10 }, CloseCause::MessageTooBig, 1009, "message too big"),
+        (Passed::Fragments { count: 11, allowed: 10 }, CloseCause::RateLimited, 1008, "too many fragments"),
+    ] {
+        let mut rules = Rules::opened();
+        rules.step(Event::Violation(Violation::Limit(passed)));
+        assert_eq!(rules.actions(), [Action::Report(passed), send_close(code, reason), call_close(None, cause)]);
+        // Nothing that follows is reported, or heard.
+        rules.step(Event::Violation(Violation::Limit(passed))).step(Event::Message(text("late")));
+        assert_eq!(rules.actions(), []);
     }
 }
 
@@ -183,12 +206,13 @@ fn liveness_is_judged_while_the_guest_is_busy() {
     assert_eq!(rules.actions(), [call_message("1")]);
     rules.at(30).step(Event::Timer);
     assert_eq!(rules.actions(), [Action::Ping]);
-    rules.at(31).step(Event::Pong(Bytes::new()));
+    rules.at(31).step(Event::Pong(Bytes::new(), true));
     assert_eq!(rules.actions(), [Action::RoundTrip(SECOND)]);
     rules.at(60).step(Event::Timer);
     assert_eq!(rules.actions(), [Action::Ping]);
     rules.at(80).step(Event::Timer);
-    assert_eq!(rules.actions(), [Action::Abort]);
+    let silence = Action::Report(Passed::Silence { allowed: SECOND * 20 });
+    assert_eq!(rules.actions(), [silence, Action::Abort]);
     assert_eq!(rules.session.end().map(|end| end.cause), Some(CloseCause::PingTimeout));
 }
 
@@ -220,20 +244,24 @@ fn waiting_bytes_stop_the_reading_too() {
 fn a_full_outbound_closes_after_its_time() {
     let mut rules = Rules::opened();
     rules.step(Event::Full(true));
-    rules.at(29).step(Event::Timer);
+    let refused = Action::Report(Passed::Outbound { is_lost: false, allowed: 1 << 20 });
+    assert_eq!(rules.actions(), [refused]);
+    rules.step(Event::Full(true)).at(29).step(Event::Timer);
     assert_eq!(rules.actions(), []);
     rules.step(Event::Full(false)).step(Event::Full(true));
-    rules.at(58).step(Event::Progress).step(Event::Timer);
+    rules.at(58).step(Event::Progress(1)).step(Event::Timer);
     assert!(!rules.actions().contains(&send_close(1008, "slow consumer")));
     rules.at(59).step(Event::Timer);
-    assert!(rules.actions().contains(&send_close(1008, "slow consumer")));
+    let slow = Action::Report(Passed::SlowConsumer { allowed: SECOND * 30 });
+    assert_eq!(rules.actions(), [slow, send_close(1008, "slow consumer")]);
 }
 
 #[test]
 fn a_lost_publication_closes_at_once() {
     let mut rules = Rules::opened();
     rules.step(Event::Overflowed);
-    assert_eq!(rules.actions(), [send_close(1008, "slow consumer")]);
+    let lost = Action::Report(Passed::Outbound { is_lost: true, allowed: 1 << 20 });
+    assert_eq!(rules.actions(), [lost, send_close(1008, "slow consumer")]);
 }
 
 #[test]

@@ -118,9 +118,9 @@ pub mod whimbrel {
                 InvalidText,
                 /// A message over the maximum message size; closed with 1009.
                 MessageTooBig,
-                /// More messages or bytes per second than the limits allow; closed with 1008.
+                /// Faster or slower than the limits allow: messages, bytes, fragments, control frames; closed with 1008.
                 RateLimited,
-                /// The outbound buffer stayed over its limit; closed with 1008.
+                /// The outbound buffer stayed over its limit, or was hardly taken from; closed with 1008.
                 SlowConsumer,
                 /// A handler function returned an error; closed with 1011.
                 GuestError,

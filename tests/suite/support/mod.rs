@@ -2,8 +2,10 @@
 
 #![allow(dead_code, reason = "a helper stays when the last test that needed it goes")]
 
+pub(crate) mod canary;
 pub(crate) mod client;
 pub(crate) mod host;
+pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod toml;
 pub(crate) mod tools;
@@ -12,6 +14,7 @@ pub(crate) mod transcript;
 use std::future::Future;
 use std::time::Duration;
 
+pub(crate) use canary::Canary;
 pub(crate) use client::Client;
 pub(crate) use host::TestHost;
 pub(crate) use raw::Raw;

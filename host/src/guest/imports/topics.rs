@@ -4,10 +4,9 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, WasmList, WasmStr};
 
 use super::{GuestMessage, on_connection};
-use crate::guest::state::State;
+use crate::guest::state::{Shared, State};
 use crate::guest::types::Error;
 use crate::ids::ConnectionId;
-use crate::limits::Limits;
 use crate::topics::TopicError;
 
 type Answer<T> = wasmtime::Result<(Result<T, Error>,)>;
@@ -23,8 +22,14 @@ fn subscribe(store: StoreContextMut<'_, State>, (id, topic): (u32, WasmStr)) -> 
     let topic = topic.to_str(&store)?;
     let shared = &store.data().shared;
     Ok((on_connection(&store, id, |connection| {
-        check(&topic, &shared.limits)?;
-        Ok(shared.topics.subscribe(connection, &topic, shared.limits.subscriptions)?)
+        check(&topic, shared)?;
+        let most = shared.limits.subscriptions;
+        shared.topics.subscribe(connection, &topic, most).map_err(|error| {
+            if let TopicError::Subscriptions(_) = error {
+                shared.hits.report("limits.subscriptions", Some(connection.id), "one more", most);
+            }
+            error.into()
+        })
     }),))
 }
 
@@ -32,7 +37,7 @@ fn unsubscribe(store: StoreContextMut<'_, State>, (id, topic): (u32, WasmStr)) -
     let topic = topic.to_str(&store)?;
     let shared = &store.data().shared;
     Ok((on_connection(&store, id, |connection| {
-        check(&topic, &shared.limits)?;
+        check(&topic, shared)?;
         shared.topics.unsubscribe(connection, &topic);
         Ok(())
     }),))
@@ -43,7 +48,7 @@ fn publish(
     (topic, message, except): (WasmStr, GuestMessage, WasmList<u32>),
 ) -> Answer<u32> {
     let topic = topic.to_str(&store)?;
-    if let Err(error) = check(&topic, &store.data().shared.limits) {
+    if let Err(error) = check(&topic, &store.data().shared) {
         return Ok((Err(error),));
     }
     let except: Vec<_> = except.as_le_slice(&store).iter().map(|id| ConnectionId(u32::from_le(*id))).collect();
@@ -54,12 +59,15 @@ fn publish(
     Ok((Ok(store.data().shared.topics.publish(&topic, &frame, &except)),))
 }
 
-fn check(topic: &str, limits: &Limits) -> Result<(), Error> {
-    let (length, most) = (topic.len(), limits.topic_size);
-    match (1..=most).contains(&length) {
-        true => Ok(()),
-        false => Err(Error::Invalid(format!("topic: {length} bytes; 1 to {most} are allowed (limits.topic_size)"))),
+fn check(topic: &str, shared: &Shared) -> Result<(), Error> {
+    let (length, most) = (topic.len(), shared.limits.topic_size);
+    if (1..=most).contains(&length) {
+        return Ok(());
     }
+    if length > most {
+        shared.hits.report("limits.topic_size", None, format_args!("{length} bytes"), most);
+    }
+    Err(Error::Invalid(format!("topic: {length} bytes; 1 to {most} are allowed (limits.topic_size)")))
 }
 
 impl From<TopicError> for Error {
