@@ -1,5 +1,8 @@
 //! The command line: every subcommand as a script calls it, what it prints where, and its exit codes.
 
+mod dev;
+mod mistakes;
+
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;

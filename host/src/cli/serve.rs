@@ -30,7 +30,7 @@ pub(crate) struct ServeArgs {
 
     /// Address to serve on, instead of the host config's; port 0 takes a free one; may be repeated [default:
     /// 127.0.0.1:8080]
-    #[arg(short, long, value_name = "ADDR")]
+    #[arg(short, long, value_name = "ADDR", value_parser = address)]
     listen: Vec<SocketAddr>,
 
     /// Serve https and wss with the certificate chain in this PEM file
@@ -42,7 +42,7 @@ pub(crate) struct ServeArgs {
     tls_key: Option<PathBuf>,
 
     /// Serve Prometheus metrics at http://ADDR/metrics
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     metrics: Option<SocketAddr>,
 
     /// Worker threads [default: one per core]
@@ -84,6 +84,11 @@ pub(crate) fn run(arguments: &ServeArgs) -> anyhow::Result<ExitCode> {
         ));
     }
     runtime(config.workers)?.block_on(serve(config, manifests))
+}
+
+/// An address on the command line.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "write an IP address and a port, as in 127.0.0.1:8080 or [::]:0")
 }
 
 /// A runtime with so many worker threads; none: one per core.
