@@ -24,6 +24,8 @@ pub(super) struct Frames {
     /// Frames and bytes of the current message.
     fragments: u64,
     bytes: u64,
+    /// Whether a close frame of the peer is an answer.
+    is_answer: bool,
 }
 
 /// A rule was broken: by the frame that begins behind `good` of the bytes.
@@ -36,7 +38,12 @@ pub(super) struct Breach {
 impl Frames {
     pub(super) fn new(free_fragments: usize) -> Self {
         let free_fragments = free_fragments as u64;
-        Frames { free_fragments, head: [0; HEAD], filled: 0, payload: 0, fragments: 0, bytes: 0 }
+        Frames { free_fragments, head: [0; HEAD], filled: 0, payload: 0, fragments: 0, bytes: 0, is_answer: false }
+    }
+
+    /// Our close frame is on its way: the peer's will be its answer.
+    pub(super) fn expect_answer(&mut self) {
+        self.is_answer = true;
     }
 
     /// Follow the next bytes of the stream.
@@ -102,9 +109,7 @@ impl Frames {
     fn judge(&mut self) -> Result<u64, CloseCause> {
         let length = self.length().ok_or(CloseCause::ProtocolError)?;
         match self.opcode() {
-            CLOSE if self.peeked() > 0 && !CloseCode::from(self.close_code()).is_allowed() => {
-                return Err(CloseCause::ProtocolError);
-            }
+            CLOSE if self.peeked() > 0 && !self.is_close_code_allowed() => return Err(CloseCause::ProtocolError),
             CONTINUATION => {
                 self.fragments += 1;
                 self.bytes = self.bytes.saturating_add(length);
@@ -128,6 +133,13 @@ impl Frames {
                 .filter(|length| *length > 0xffff && *length <= i64::MAX as u64),
             short => Some(u64::from(short)),
         }
+    }
+
+    /// tungstenite does not know 1014 (bad gateway, registered later) and would answer it as if it were 1002. As the
+    /// echo of what a guest closed with it may come nevertheless.
+    fn is_close_code_allowed(&self) -> bool {
+        let code = self.close_code();
+        CloseCode::from(code).is_allowed() || (code == 1014 && self.is_answer)
     }
 
     fn close_code(&self) -> u16 {
@@ -188,6 +200,11 @@ mod tests {
             let verdict = follow(&[0x88, 0x82, 9, 8, 7, 6, high ^ 9, low ^ 8]);
             assert_eq!(verdict.is_ok(), is_allowed, "{code}");
         }
+        let echo = [0x88, 0x82, 9, 8, 7, 6, 0x03 ^ 9, 0xf6 ^ 8];
+        assert_eq!(follow(&echo), breach(0, CloseCause::ProtocolError));
+        let mut frames = Frames::new(FRAGMENTS);
+        frames.expect_answer();
+        assert_eq!(frames.follow(&echo), Ok(()), "1014 as the answer");
         assert_eq!(follow(&[0x88, 0x80, 1, 2, 3, 4]), Ok(()), "no code");
         assert_eq!(follow(&[0x88, 0x81, 1, 2, 3, 4, 5]), Ok(()), "left to tungstenite");
     }

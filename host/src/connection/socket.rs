@@ -101,6 +101,7 @@ impl Socket {
     /// Queue a close frame; nothing else is queued after it.
     pub(super) fn close(&mut self, frame: Option<CloseFrame>) {
         self.outbound.close();
+        self.frames.get_mut().expect_answer();
         let frame = frame
             .map(|frame| WireCloseFrame { code: CloseCode::from(frame.code), reason: Utf8Bytes::from(frame.reason) });
         // An error says that a close frame went out before or the transport is gone; both are known by other ways.

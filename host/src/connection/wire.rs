@@ -45,6 +45,11 @@ impl Wire {
         self.breach
     }
 
+    /// Our close frame is on its way.
+    pub(super) fn expect_answer(&mut self) {
+        self.frames.expect_answer();
+    }
+
     pub(super) fn stream(&mut self) -> &mut Stream {
         &mut self.stream
     }
