@@ -144,7 +144,7 @@ impl Session {
                     }
                     Err(failure) => return Err(failure.into_error()),
                 };
-                serve::print_addresses(&host)?;
+                serve::print_addresses(&host);
                 self.host = Some(host);
             }
             Some(host) => {
@@ -157,24 +157,24 @@ impl Session {
             }
         }
         self.served = Some(fingerprint);
-        self.print_urls(&manifest)
+        self.print_urls(&manifest);
+        Ok(())
     }
 
     /// Tell where handlers and pages are, unless they are still where they were.
-    fn print_urls(&mut self, manifest: &Manifest) -> anyhow::Result<()> {
+    fn print_urls(&mut self, manifest: &Manifest) {
         let hosts = self.host.as_ref().map(Host::urls).unwrap_or_default();
         let urls: Vec<_> = hosts.iter().flat_map(|host| urls(host, manifest)).collect();
         if self.urls == urls {
-            return Ok(());
+            return;
         }
         for url in &urls {
-            terminal::result(url)?;
+            serve::tell(url);
         }
         for url in hosts.iter().filter(|url| url.starts_with("https")) {
             terminal::note(&format!("open {}/ first and accept the certificate", reachable(url)));
         }
         self.urls = urls;
-        Ok(())
     }
 
     fn report(&self, error: &anyhow::Error) {

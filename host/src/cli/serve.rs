@@ -107,7 +107,7 @@ async fn serve(config: HostConfig, manifests: Vec<Manifest>) -> anyhow::Result<E
         host = start(config, manifests) => host.map_err(Failure::into_error)?,
         _ = signals.next() => return Ok(ExitCode::SUCCESS),
     };
-    print_addresses(&host)?;
+    print_addresses(&host);
     signals.next().await;
     signals.exit_on_next();
     host.shutdown().await;
@@ -149,14 +149,20 @@ impl Failure {
 }
 
 /// Tell that the host is ready: a line per address.
-pub(crate) fn print_addresses(host: &Host) -> anyhow::Result<()> {
+pub(crate) fn print_addresses(host: &Host) {
     for url in host.urls() {
-        terminal::result(&format!("listening on {url}"))?;
+        tell(&format!("listening on {url}"));
     }
     if let Some(url) = host.metrics_url() {
-        terminal::result(&format!("metrics on {url}"))?;
+        tell(&format!("metrics on {url}"));
     }
-    Ok(())
+}
+
+/// A line on stdout. Whoever read it may have gone (`whimbrel serve | head -1`): the host serves all the same.
+pub(crate) fn tell(line: &str) {
+    if let Err(error) = terminal::result(line) {
+        tracing::warn!("{line} ({error})");
+    }
 }
 
 impl ServeArgs {

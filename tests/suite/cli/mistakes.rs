@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{run, text_of};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use super::{command, line, run, run_with, text_of};
 use crate::support::{TestHost, guests};
 
 fn write(file: &Path, text: &str) {
@@ -79,4 +81,27 @@ async fn a_folder_that_is_not_there_is_told_before_anything_starts() {
         output.assert_code(2).assert_stderr("a.wasm does not exist").assert_stderr("web is not a folder");
         output.assert_stderr("b.wasm: not a file; a deployment is a component, or a folder with a whimbrel.toml");
     }
+}
+
+#[tokio::test]
+async fn a_word_that_is_no_log_level_is_told() {
+    for level in ["loud", "info,whimbrel"] {
+        let output = run(&["serve", "--listen", "127.0.0.1:0", "--log-level", level, guests::ECHO]).await;
+        output.assert_code(2).assert_stderr(level).assert_stderr("is not a level; allowed are error, warn");
+    }
+}
+
+#[tokio::test]
+async fn f08_a_host_serves_on_when_nobody_reads_its_stdout() {
+    let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+    drop(reader);
+    let stem = Path::new(guests::ECHO).file_stem().and_then(|stem| stem.to_str()).expect("a guest has a name");
+    let mut command = command(&["serve", "--listen", "127.0.0.1:0", guests::ECHO]);
+    let mut host = command.stdout(writer).spawn().expect("whimbrel can be started");
+    let mut log = BufReader::new(host.stderr.take().expect("stderr is piped")).lines();
+    let told = line(&mut log, "listening on http://").await;
+    let address = told.split("listening on ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let url = format!("{}/{stem}", address.expect("the line has the address"));
+    assert_eq!(run_with(&["connect", "--expect", "1", &url], b"a\n").await.assert_code(0).stdout, "a\n");
+    host.kill().await.expect("the host still runs");
 }

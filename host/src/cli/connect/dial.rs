@@ -104,8 +104,17 @@ async fn shake_hands(
     let opened = tokio_tungstenite::client_async_tls_with_config(request, stream, Some(config), connector).await;
     opened.map_err(|error| match error {
         tungstenite::Error::Http(response) => anyhow!(refusal(&response)),
-        error => anyhow::Error::from(error).context(format!("the handshake with {url} failed")),
+        error => {
+            let advice = if is_of_certificate(&error) { " (--ca trusts the certificates of a file)" } else { "" };
+            anyhow::Error::from(error).context(format!("the handshake with {url} failed{advice}"))
+        }
     })
+}
+
+fn is_of_certificate(error: &tungstenite::Error) -> bool {
+    let tungstenite::Error::Io(error) = error else { return false };
+    let error = error.get_ref().and_then(|error| error.downcast_ref());
+    matches!(error, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// TLS as `--ca` says; none: with the system's certificates.
