@@ -79,8 +79,9 @@ async fn an_offer_of_http_2_is_ignored() {
     };
     assert_eq!(fetch(&host, offering("/app.js")).await.body, "let a = 1;");
     assert_eq!(fetch(&host, offering("/")).await.body, "<title>index</title>");
-    // On a route's path an upgrade is the route's business.
-    assert_eq!(fetch(&host, offering("/page.html")).await.status, 400);
+    assert_eq!(fetch(&host, offering("/page.html")).await.body, "<title>page</title>");
+    // Where there is no file, the route says what it speaks.
+    assert_eq!(fetch(&host, offering("/ws")).await.status, 400);
     assert_eq!(fetch(&host, Request::upgrade(&host, "/app.js")).await.status, 404);
     host.stop().await;
 }

@@ -40,7 +40,8 @@ pub(super) async fn decide(context: &Context, parts: Parts, peer: SocketAddr, is
         Ok(candidate) => candidate,
         Err(refusal) => {
             // A page and a WebSocket may share a path.
-            let page = if asks_for_page(&parts) { plain(context, &parts).await } else { None };
+            let may_be_page = matches!(parts.method, Method::GET | Method::HEAD);
+            let page = if may_be_page { plain(context, &parts).await } else { None };
             return page.map_or_else(|| refused(refusal), Answer::Http);
         }
     };
@@ -61,11 +62,6 @@ fn refused(refusal: Refusal) -> Answer<Box<Opened>> {
 fn bad_path(path: &str) -> Refusal {
     let text = format!("The path {path:?} is not percent-encoded UTF-8.\n");
     Refusal::text(StatusCode::BAD_REQUEST, text)
-}
-
-/// Whether a request on a route's own path asks for what is below it and not for the route.
-fn asks_for_page(parts: &Parts) -> bool {
-    matches!(parts.method, Method::GET | Method::HEAD) && !parts.headers.contains_key(UPGRADE)
 }
 
 /// What answers a request that is no handshake: a file, or the host's own page. An offer to speak another protocol
