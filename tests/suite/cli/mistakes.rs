@@ -31,10 +31,13 @@ async fn connect_sends_what_it_is_told_or_says_that_it_does_not() {
 }
 
 #[tokio::test]
-async fn connect_tells_where_a_redirect_leads() {
+async fn connect_shows_where_a_redirect_leads_and_why_it_was_refused() {
     let host = TestHost::serving(guests::SETTINGS).route("/ws").start().await;
     let output = run(&["connect", &host.url("/ws?refuse=302&header=Location:/login")]).await;
     output.assert_code(1).assert_stderr("302 Found, location /login");
+    // What a server says does not steer the terminal.
+    let output = run(&["connect", &host.url("/ws?refuse=403&body=see%1b%5b31m+red")]).await;
+    output.assert_code(1).assert_stderr("see\\u{1b}[31m red");
     host.stop().await;
 }
 

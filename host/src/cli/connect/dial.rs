@@ -167,7 +167,7 @@ fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
 /// Status, where a redirect leads (it is not followed), and the body on its own lines.
 fn refusal(response: &tungstenite::http::Response<Option<Vec<u8>>>) -> String {
     let body = response.body().as_deref().unwrap_or_default();
-    let body = String::from_utf8_lossy(body.get(..BODY_SHOWN).unwrap_or(body));
+    let body = terminal::printable(&String::from_utf8_lossy(body.get(..BODY_SHOWN).unwrap_or(body)));
     let location = response.headers().get(LOCATION).map(|to| format!(", location {}", to.as_bytes().escape_ascii()));
     let status = format!("{}{}", response.status(), location.unwrap_or_default());
     let text = format!("the handshake was refused: {status}\n{}", body.trim_end());
