@@ -46,6 +46,25 @@ fn defaults_and_ceilings_are_told_as_they_are() {
     none(wrong);
 }
 
+/// What a program can see of `tornado.websocket`, and of the rest of Tornado from within a WebSocket handler.
+const TORNADO: &str = "WebSocketHandler StaticFileHandler initialize prepare set_default_headers set_header add_header \
+    set_cookie set_status write redirect finish HTTPError check_origin trusted_origins select_subprotocol \
+    selected_subprotocol get_compression_options open on_message on_close on_ping on_pong on_finish write_message ping \
+    close close_code close_reason set_nodelay WebSocketError WebSocketClosedError ping_interval ping_timeout \
+    max_message_size websocket_ping_interval websocket_ping_timeout websocket_max_message_size websocket_connect \
+    request remote_ip protocol uri path query host headers arguments cookies get_argument get_arguments \
+    get_query_argument get_query_arguments get_cookie get_signed_cookie get_current_user current_user settings \
+    application path_args path_kwargs locale reverse_url render_string log_exception require_setting \
+    get_ssl_certificate max_header_size idle_connection_timeout xheaders trusted_downstream ssl_options max_body_size";
+
+#[test]
+fn a_tornado_user_finds_every_name() {
+    let text = read("docs/tornado.md");
+    let words: BTreeSet<_> = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let missing = TORNADO.split_whitespace().filter(|name| !words.contains(name));
+    none(missing.map(|name| format!("docs/tornado.md: does not say where {name} is")));
+}
+
 #[test]
 fn every_metric_is_described() {
     let text = read("docs/operations.md");

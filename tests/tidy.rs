@@ -76,6 +76,13 @@ fn every_guest_has_a_test() {
     none(untested.map(|name| format!("no test in tests/suite uses guests::{name}")));
 }
 
+#[test]
+fn every_module_is_on_the_map() {
+    let map = fs::read_to_string(repository().join("ARCHITECTURE.md")).expect("there is a map");
+    let missing = layers().into_iter().filter(|module| !map.contains(&format!("`{module}`")));
+    none(missing.map(|module| format!("ARCHITECTURE.md: the map does not name `{module}`")));
+}
+
 /// The files of the host's library, without the program's and without unit tests that have a file of their own.
 fn library() -> impl Iterator<Item = Source> {
     let is_of_program = |path: &str| path.starts_with("host/src/cli/") || path == "host/src/main.rs";

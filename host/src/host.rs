@@ -109,6 +109,11 @@ impl Host {
         self.context.registry.deploy(vec![manifest]).await
     }
 
+    /// The same, in place of everything that was served before.
+    pub async fn replace(&self, manifest: Manifest) -> Result<Vec<Arc<Revision>>, DeployErrors> {
+        self.context.registry.replace(vec![manifest]).await
+    }
+
     /// Stop accepting, close every connection with 1001, and wait for their ends within the grace period.
     pub async fn shutdown(self) -> Drained {
         let revisions = self.context.registry.revisions();

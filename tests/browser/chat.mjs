@@ -35,6 +35,7 @@ try {
   await step("another room has its own members", () => membersAre([carol], [["Carol"]]));
   await step("messages reach the room", () => messagesReachTheRoom(ann, ben));
   await step("messages are text, never markup", () => messagesAreText(ann, ben));
+  await step("a name cannot turn a sentence around", () => aNameCannotTurnASentence(ann));
   await step("another room hears nothing", () => anotherRoomHearsNothing(carol));
   await step("the keyboard is enough", () => theKeyboardIsEnough(ann));
   await step("a page follows a restart of the host", () => pagesFollowARestart([ann, ben, carol]));
@@ -77,6 +78,16 @@ async function messagesAreText(ann, ben) {
   await shows(ben, HOSTILE);
   assert.equal(await ben.locator("#messages img").count(), 0);
   assert.match(await ben.title(), /harbour/);
+}
+
+/** The override of writing direction in Eve's name ends with her name. */
+async function aNameCannotTurnASentence(ann) {
+  const eve = await visit("harbour", "\u202eEve", DESK);
+  await holds(ann, "a note with an isolated name", (wanted) => {
+    return [...document.querySelectorAll(".note")].some((note) => note.textContent === wanted);
+  }, "\u2068\u202eEve\u2069 joined");
+  await eve.context().close();
+  await membersAre([ann], [["Ann", "Ben"]]);
 }
 
 /** What Carol says comes back to her after anything that was published before. */

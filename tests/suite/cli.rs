@@ -1,5 +1,8 @@
 //! The command line: every subcommand as a script calls it, what it prints where, and its exit codes.
 
+mod dev;
+mod mistakes;
+
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -346,7 +349,7 @@ async fn dev_serves_tls_with_a_certificate_that_it_keeps() {
         let certificate = folder.path().join("whimbrel/dev.pem");
         let output = run_with(&["connect", "--expect", "1", "--ca", text_of(&certificate), url], b"hi\n").await;
         assert_eq!(output.assert_code(0).stdout, "hi\n");
-        run(&["connect", url]).await.assert_code(1).assert_stderr("certificate");
+        run(&["connect", url]).await.assert_code(1).assert_stderr("--ca trusts the certificates of a file");
         made.push(std::fs::read(&certificate).expect("the certificate can be read"));
         dev.signal(Signal::INT);
         assert_eq!(dev.ended().await.0, Some(0));

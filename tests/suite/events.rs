@@ -242,6 +242,16 @@ async fn a24_the_answer_to_our_close_frame_is_told() {
         raw.ended().await;
         host.wait_log(&format!("event close id={id} {info}")).await;
     }
+    // An echo of every code that a handler may close with.
+    let codes = (1000..=1003).chain(1007..=1014).chain([3000, 4999]);
+    for (id, code) in (3..).zip(codes) {
+        let mut raw = Raw::open(&host, "/").await;
+        raw.send_frame(TEXT, format!("close {code}").as_bytes()).await;
+        assert_eq!(raw.close_frame().await, Some((code, String::new())));
+        raw.send_close(code, "").await;
+        raw.ended().await;
+        host.wait_log(&format!("event close id={id} code={code} reason=\"\" cause=guest")).await;
+    }
     host.stop().await;
 }
 

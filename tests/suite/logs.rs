@@ -99,6 +99,7 @@ async fn a_log_of_json_is_one_object_per_line() {
         );
         assert!(line["timestamp"].is_string(), "{line}");
         let line = find("the handler trapped");
+        assert_eq!(line["connection"], 1, "a number, as in the guest's own lines");
         assert_eq!(
             (&line["level"], &line["kind"], &line["function"]),
             (&"ERROR".into(), &"fault".into(), &"on-message".into())

@@ -59,6 +59,30 @@ async fn head_has_the_headers_alone() {
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n\r\n"), "{head}");
     assert!(head.contains("content-length: 10\r\n"), "{head}");
     drop(raw);
+    // Also where a WebSocket shares the path; where there is none, a route knows GET only.
+    for (target, status) in [("/page.html", "200 OK"), ("/ws", "405 Method Not Allowed")] {
+        let mut raw = Raw::connect(host.addr()).await;
+        let request = Request::new(&host, "HEAD", target).header("Connection", "close");
+        raw.send(request.text().as_bytes()).await;
+        let head = String::from_utf8(raw.rest().await).expect("a head is text");
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{target}: {head}");
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn an_offer_of_http_2_is_ignored() {
+    let host = serving().start().await;
+    let offering = |target: &str| {
+        let request = Request::new(&host, "GET", target).header("Connection", "Upgrade, HTTP2-Settings");
+        request.header("Upgrade", "h2c").header("HTTP2-Settings", "AAMAAABkAAQAAP__")
+    };
+    assert_eq!(fetch(&host, offering("/app.js")).await.body, "let a = 1;");
+    assert_eq!(fetch(&host, offering("/")).await.body, "<title>index</title>");
+    assert_eq!(fetch(&host, offering("/page.html")).await.body, "<title>page</title>");
+    // Where there is no file, the route says what it speaks.
+    assert_eq!(fetch(&host, offering("/ws")).await.status, 400);
+    assert_eq!(fetch(&host, Request::upgrade(&host, "/app.js")).await.status, 404);
     host.stop().await;
 }
 

@@ -24,8 +24,8 @@ function enter(name, roomName) {
     members: view.showMembers,
     message: view.addMessage,
     problem: view.showProblem,
-    joined: (who) => view.addNote(`${who} joined`),
-    left: (who) => view.addNote(`${who} left`),
+    joined: (who) => view.addNote(`${isolated(who)} joined`),
+    left: (who) => view.addNote(`${isolated(who)} left`),
     welcome(isReturn) {
       view.showProblem("");
       if (isReturn) view.addNote("Connected again. What was written meanwhile is not shown.");
@@ -72,18 +72,23 @@ function roomInAddress() {
 function problemWithRoom(name) {
   // A browser resolves `/chat/..` before it sends the request.
   if (name === "." || name === "..") return `A room cannot be called “${name}”.`;
-  return problemWithLength("room", name);
+  return problemWithLength("The room’s name", name);
 }
 
 function problemWithLength(what, name) {
   const length = [...name].length;
   if (length >= 1 && length <= MAX_NAME_CHARACTERS) return "";
-  return `The ${what} needs a name of 1 to ${MAX_NAME_CHARACTERS} characters.`;
+  return `${what} needs 1 to ${MAX_NAME_CHARACTERS} characters.`;
 }
 
 /** The same name typed on two keyboards is the same name: composed, without stray spaces or control characters. */
 function clean(name) {
   return name.normalize("NFC").replace(/\p{Cc}/gu, "").trim();
+}
+
+/** A name in the midst of a sentence: whatever its direction of writing, the sentence keeps its own. */
+function isolated(name) {
+  return `\u2068${name}\u2069`;
 }
 
 // A browser may be told to keep nothing; then the name is typed again next time.
@@ -105,7 +110,7 @@ join.addEventListener("submit", (event) => {
   event.preventDefault();
   const name = clean(join.elements.name.value);
   const roomName = clean(join.elements.room.value);
-  const problem = problemWithLength("person", name) || problemWithRoom(roomName);
+  const problem = problemWithLength("Your name", name) || problemWithRoom(roomName);
   if (problem) view.showWelcome(problem);
   else enter(name, roomName);
 });

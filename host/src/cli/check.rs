@@ -1,6 +1,5 @@
 //! `whimbrel check`: what a host will see of a handler, and every problem that it will have with it.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,7 +9,7 @@ use clap::Args;
 use whimbrel::guest::{Artifact, Engine, EngineSettings};
 use whimbrel::host_config::HostConfig;
 use whimbrel::manifest::Manifest;
-use whimbrel::registry::{Deployment, Revision};
+use whimbrel::registry::{self, Deployment, Revision};
 use whimbrel::routing::Table;
 
 use crate::cli::exit::Problems;
@@ -81,11 +80,12 @@ const TRIALS: u32 = 16;
 
 /// What a host would do at its start: compile, check the world, start an instance.
 async fn check(manifest: &Manifest, engine: &Engine) -> Result<String, Problems> {
+    let missing = deployments::missing(manifest);
+    if !missing.is_empty() {
+        return Err(Problems(missing));
+    }
     if manifest.routes.is_empty() {
         return Ok(describe(manifest, None));
-    }
-    if let Some(problem) = deployments::missing_component(manifest) {
-        return Err(Problems(vec![problem]));
     }
     let artifact =
         Artifact::load(engine, &manifest.component, &manifest.limits).map_err(|error| Problems::lines(&error))?;
@@ -129,12 +129,8 @@ fn rows(row: &mut impl FnMut(&str, &str), name: &str, values: impl Iterator<Item
 /// What no host could serve together.
 fn conflicts(manifests: &[Manifest]) -> Vec<String> {
     let mut problems = Vec::new();
-    let mut names = BTreeMap::new();
-    for manifest in manifests {
-        if let Some(first) = names.insert(&manifest.name, &manifest.path) {
-            let (first, second) = (first.display(), manifest.path.display());
-            problems.push(format!("two manifests have the name {:?}: {first} and {second}", manifest.name));
-        }
+    for conflict in registry::name_conflicts(manifests).into_iter().chain(registry::static_conflicts(manifests)) {
+        problems.push(conflict.to_string());
     }
     let routes = manifests.iter().map(|manifest| (manifest.name.as_str(), manifest.routes.as_slice(), ()));
     if let Err(conflicts) = Table::new(routes) {

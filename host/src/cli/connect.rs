@@ -73,8 +73,8 @@ In a script the lines of stdin are sent as they are. On a terminal some lines ar
   /help                  list these
   //text                 send a line that starts with a slash
 
-Text messages are printed as lines on stdout, binary ones as lines of hex with 0x in front; pings, pongs and how the \
-connection ended go to stderr.
+Text messages are printed as lines on stdout (on a terminal with control characters escaped), binary ones as lines of hex \
+with 0x in front; pings, pongs and how the connection ended go to stderr.
 
 At the end of stdin everything has been sent; replies may still be on their way, and only the caller knows how many.
   --expect COUNT     closes as soon as that many messages came, at the earliest now

@@ -18,7 +18,7 @@ pub(crate) fn load<'a>(
     for path in paths {
         match load_one(path, config) {
             Ok(manifest) => {
-                problems.extend(missing_component(&manifest));
+                problems.extend(missing(&manifest));
                 manifests.push(manifest);
             }
             Err(Problems(more)) => problems.extend(more),
@@ -35,8 +35,16 @@ pub(crate) fn load_one(path: &Path, config: &HostConfig) -> Result<Manifest, Pro
     Manifest::load(path, &config.defaults, &config.ceilings).map_err(|problems| Problems::of_file(&problems))
 }
 
+/// What a manifest names and the disk does not have.
+pub(crate) fn missing(manifest: &Manifest) -> Vec<String> {
+    let folder = manifest.static_files.as_ref().map(|files| &files.dir).filter(|dir| !dir.is_dir());
+    let file = manifest.path.display();
+    let folder = folder.map(|dir| format!("{file}: static: {} is not a folder", dir.display()));
+    missing_component(manifest).into_iter().chain(folder).collect()
+}
+
 /// What to do about a component that was not built yet; none when it is there, or not needed.
-pub(crate) fn missing_component(manifest: &Manifest) -> Option<String> {
+fn missing_component(manifest: &Manifest) -> Option<String> {
     if manifest.routes.is_empty() || manifest.component.exists() {
         return None;
     }
@@ -51,8 +59,10 @@ pub(crate) fn missing_component(manifest: &Manifest) -> Option<String> {
 /// A component without a manifest: its file stem is the deployment's name and its route, the limits are the defaults.
 fn bare(path: &Path, config: &HostConfig) -> Result<Manifest, String> {
     let component = std::path::absolute(path).map_err(|error| error.to_string())?;
-    if !component.is_file() {
-        return Err("no such component".to_owned());
+    match component.metadata() {
+        Ok(file) if file.is_file() => {}
+        Ok(_) => return Err("not a file; a deployment is a component, or a folder with a whimbrel.toml".to_owned()),
+        Err(error) => return Err(format!("no such component: {error}")),
     }
     let stem = component.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';

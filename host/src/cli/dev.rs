@@ -29,7 +29,7 @@ pub(crate) struct DevArgs {
     dir: PathBuf,
 
     /// Address to serve on; port 0 takes a free one [default: 127.0.0.1:8080, or a free port when that is taken]
-    #[arg(short, long, value_name = "ADDR")]
+    #[arg(short, long, value_name = "ADDR", value_parser = serve::address)]
     listen: Option<SocketAddr>,
 
     /// Serve https and wss with a self-signed certificate
@@ -98,6 +98,8 @@ struct Session {
     host: Option<Host>,
     /// What is being served.
     served: Option<Fingerprint>,
+    /// The handlers and pages that were printed.
+    urls: Vec<String>,
 }
 
 impl Session {
@@ -105,7 +107,7 @@ impl Session {
         let mut ignored = vec![manifest.component.clone()];
         ignored.extend(manifest.static_files.as_ref().map(|files| files.dir.clone()));
         let watcher = SourceWatcher::new(&manifest.dir, ignored)?;
-        Ok(Self { config, manifest: manifest.path.clone(), watcher, host: None, served: None })
+        Ok(Self { config, manifest: manifest.path.clone(), watcher, host: None, served: None, urls: Vec::new() })
     }
 
     /// Ends only when files can no longer be watched, or the host cannot start for reasons that no source can change.
@@ -142,12 +144,12 @@ impl Session {
                     }
                     Err(failure) => return Err(failure.into_error()),
                 };
-                serve::print_addresses(&host)?;
-                print_urls(&host, &manifest)?;
+                serve::print_addresses(&host);
                 self.host = Some(host);
             }
             Some(host) => {
-                if let Err(error) = host.deploy(manifest).await {
+                // In place of all: the manifest may have given the deployment another name.
+                if let Err(error) = host.replace(manifest.clone()).await {
                     self.report(&Problems::lines(&error).into());
                     return Ok(());
                 }
@@ -155,7 +157,24 @@ impl Session {
             }
         }
         self.served = Some(fingerprint);
+        self.print_urls(&manifest);
         Ok(())
+    }
+
+    /// Tell where handlers and pages are, unless they are still where they were.
+    fn print_urls(&mut self, manifest: &Manifest) {
+        let hosts = self.host.as_ref().map(Host::urls).unwrap_or_default();
+        let urls: Vec<_> = hosts.iter().flat_map(|host| urls(host, manifest)).collect();
+        if self.urls == urls {
+            return;
+        }
+        for url in &urls {
+            serve::tell(url);
+        }
+        for url in hosts.iter().filter(|url| url.starts_with("https")) {
+            terminal::note(&format!("open {}/ first and accept the certificate", reachable(url)));
+        }
+        self.urls = urls;
     }
 
     fn report(&self, error: &anyhow::Error) {
@@ -165,22 +184,14 @@ impl Session {
     }
 }
 
-fn print_urls(host: &Host, manifest: &Manifest) -> anyhow::Result<()> {
-    for url in host.urls() {
-        let url = reachable(url);
-        // http to ws, https to wss.
-        let websocket = url.replacen("http", "ws", 1);
-        for route in &manifest.routes {
-            terminal::result(&format!("  handler {websocket}{}", route.as_str()))?;
-        }
-        if let Some(files) = &manifest.static_files {
-            terminal::result(&format!("  page    {url}{}", files.at))?;
-        }
-        if url.starts_with("https") {
-            terminal::note(&format!("open {url}/ first and accept the certificate"));
-        }
-    }
-    Ok(())
+/// A line for each route and page of a manifest at one of the host's addresses.
+fn urls(host: &str, manifest: &Manifest) -> Vec<String> {
+    let url = reachable(host);
+    // http to ws, https to wss.
+    let websocket = url.replacen("http", "ws", 1);
+    let handlers = manifest.routes.iter().map(|route| format!("  handler {websocket}{}", route.as_str()));
+    let page = manifest.static_files.as_ref().map(|files| format!("  page    {url}{}", files.at));
+    handlers.chain(page).collect()
 }
 
 /// The URL as a client of this machine may write it: 0.0.0.0 and [::] are not somewhere.

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::cli::exit::Problems;
@@ -36,7 +37,7 @@ pub(crate) enum LogFormat {
 impl LogArgs {
     /// Send log events to stderr from now on. `default` is the format when the arguments name none.
     pub(crate) fn start(&self, default: LogFormat) -> anyhow::Result<()> {
-        let filter = EnvFilter::builder().parse(&self.log_level).map_err(|error| {
+        let filter = filter(&self.log_level).map_err(|error| {
             Problems::one(format!(
                 "log level {:?}: {error}; allowed are error, warn, info, debug, trace, or filters such as \
                  \"info,whimbrel::handshake=debug\"",
@@ -55,5 +56,29 @@ impl LogArgs {
             LogFormat::Json => subscriber.json().flatten_event(true).init(),
         }
         Ok(())
+    }
+}
+
+fn filter(text: &str) -> Result<EnvFilter, String> {
+    // A word that is no level would name a module, and all others would be silent.
+    let is_level = |part: &&str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
+    if let Some(word) = text.split(',').find(|part| !is_level(part)) {
+        return Err(format!("{word:?} is not a level"));
+    }
+    EnvFilter::builder().parse(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::filter;
+
+    #[test]
+    fn a_word_is_a_level() {
+        for good in ["info", "WARN", "off", "info,whimbrel::connection=debug", "whimbrel=trace"] {
+            assert!(filter(good).is_ok(), "{good}");
+        }
+        for bad in ["loud", "warning", "info,whimbrel", "a=b=c", "info,,debug=x"] {
+            assert!(filter(bad).is_err(), "{bad}");
+        }
     }
 }

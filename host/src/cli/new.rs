@@ -98,20 +98,20 @@ pub(crate) fn run(arguments: &NewArgs) -> anyhow::Result<ExitCode> {
 
 /// The handler's name: the path's last part.
 fn name(path: &Path) -> anyhow::Result<&str> {
-    let shown = path.display();
+    let shown = path;
     let Some(name) = path.file_name() else {
-        return Err(Problems::one(format!("name \"{shown}\": give the new folder a name")));
+        return Err(Problems::one(format!("name {shown:?}: give the new folder a name")));
     };
     let name = name.to_str().unwrap_or_default();
     let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let has_good_ends = name.starts_with(|first: char| first.is_ascii_lowercase()) && !name.ends_with('-');
     if !(1..=63).contains(&name.len()) || !name.bytes().all(is_allowed) || !has_good_ends {
         return Err(Problems::one(format!(
-            "name \"{shown}\": allowed are 1 to 63 of a-z, 0-9 and -, first a letter, last no -"
+            "name {shown:?}: allowed are 1 to 63 of a-z, 0-9 and -, first a letter, last no -"
         )));
     }
     if RESERVED.contains(&name) || is_keyword(name) {
-        return Err(Problems::one(format!("name \"{shown}\": Rust or cargo keep this name for themselves")));
+        return Err(Problems::one(format!("name {shown:?}: Rust or cargo keep this name for themselves")));
     }
     Ok(name)
 }

@@ -30,7 +30,7 @@ pub(crate) struct ServeArgs {
 
     /// Address to serve on, instead of the host config's; port 0 takes a free one; may be repeated [default:
     /// 127.0.0.1:8080]
-    #[arg(short, long, value_name = "ADDR")]
+    #[arg(short, long, value_name = "ADDR", value_parser = address)]
     listen: Vec<SocketAddr>,
 
     /// Serve https and wss with the certificate chain in this PEM file
@@ -42,7 +42,7 @@ pub(crate) struct ServeArgs {
     tls_key: Option<PathBuf>,
 
     /// Serve Prometheus metrics at http://ADDR/metrics
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     metrics: Option<SocketAddr>,
 
     /// Worker threads [default: one per core]
@@ -86,6 +86,11 @@ pub(crate) fn run(arguments: &ServeArgs) -> anyhow::Result<ExitCode> {
     runtime(config.workers)?.block_on(serve(config, manifests))
 }
 
+/// An address on the command line.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "write an IP address and a port, as in 127.0.0.1:8080 or [::]:0")
+}
+
 /// A runtime with so many worker threads; none: one per core.
 pub(crate) fn runtime(workers: Option<usize>) -> anyhow::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -102,7 +107,7 @@ async fn serve(config: HostConfig, manifests: Vec<Manifest>) -> anyhow::Result<E
         host = start(config, manifests) => host.map_err(Failure::into_error)?,
         _ = signals.next() => return Ok(ExitCode::SUCCESS),
     };
-    print_addresses(&host)?;
+    print_addresses(&host);
     signals.next().await;
     signals.exit_on_next();
     host.shutdown().await;
@@ -144,14 +149,20 @@ impl Failure {
 }
 
 /// Tell that the host is ready: a line per address.
-pub(crate) fn print_addresses(host: &Host) -> anyhow::Result<()> {
+pub(crate) fn print_addresses(host: &Host) {
     for url in host.urls() {
-        terminal::result(&format!("listening on {url}"))?;
+        tell(&format!("listening on {url}"));
     }
     if let Some(url) = host.metrics_url() {
-        terminal::result(&format!("metrics on {url}"))?;
+        tell(&format!("metrics on {url}"));
     }
-    Ok(())
+}
+
+/// A line on stdout. Whoever read it may have gone (`whimbrel serve | head -1`): the host serves all the same.
+pub(crate) fn tell(line: &str) {
+    if let Err(error) = terminal::result(line) {
+        tracing::warn!("{line} ({error})");
+    }
 }
 
 impl ServeArgs {

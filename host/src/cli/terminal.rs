@@ -18,6 +18,19 @@ pub(crate) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
     }
 }
 
+/// Text from somewhere else, for a person: line breaks and tabs stay, other control characters could steer the terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => clean.push(character),
+            control if control.is_control() => clean.extend(control.escape_default()),
+            other => clean.push(other),
+        }
+    }
+    clean
+}
+
 /// What a person wants to know and a script does not: one line on stderr.
 pub(crate) fn note(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
@@ -53,10 +66,25 @@ pub(crate) fn stderr_has_colours() -> bool {
 
 /// Whether stdout is a terminal that wants colours.
 pub(crate) fn stdout_has_colours() -> bool {
-    io::stdout().is_terminal() && wants_colours()
+    stdout_is_terminal() && wants_colours()
+}
+
+/// Whether a person reads stdout.
+pub(crate) fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
 }
 
 fn wants_colours() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn a_terminal_is_not_steered() {
+        assert_eq!(printable("a\tb\n\x1b[31mc\r\x07 grüße"), "a\tb\n\\u{1b}[31mc\\r\\u{7} grüße");
+    }
 }

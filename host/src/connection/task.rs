@@ -99,8 +99,8 @@ impl Connection {
         let metrics = &self.revision.deployment.metrics;
         metrics.opened.increment(1);
         metrics.connections.increment(1.0);
-        let (deployment, connection) = (&self.revision.deployment.name, self.outbound.id);
-        tracing::debug!(deployment, %connection, revision = self.revision.number, "connection opened");
+        let (deployment, connection) = (&self.revision.deployment.name, self.outbound.id.0);
+        tracing::debug!(deployment, connection, revision = self.revision.number, "connection opened");
     }
 
     async fn serve(&mut self, instance: Instance) {
@@ -304,15 +304,15 @@ impl Connection {
     }
 
     fn report_error(&self, call: &Call, text: &str) {
-        let (deployment, connection, function) = (&self.revision.deployment.name, self.outbound.id, call.function());
-        tracing::warn!(deployment, %connection, function, "the handler failed: {}", text.escape_debug());
+        let (deployment, connection, function) = (&self.revision.deployment.name, self.outbound.id.0, call.function());
+        tracing::warn!(deployment, connection, function, "the handler failed: {}", text.escape_debug());
         self.revision.deployment.metrics.failed(function);
     }
 
     fn report_trap(&self, call: &Call, trap: &Trap, instance: &Instance) {
-        let (deployment, connection, function) = (&self.revision.deployment.name, self.outbound.id, call.function());
+        let (deployment, connection, function) = (&self.revision.deployment.name, self.outbound.id.0, call.function());
         tracing::error!(
-            deployment, %connection, function, kind = trap.kind.name(), memory = instance.memory(),
+            deployment, connection, function, kind = trap.kind.name(), memory = instance.memory(),
             execution = ?instance.execution(),
             "the handler trapped: {trap}\n{}", trap.backtrace
         );
@@ -327,8 +327,8 @@ impl Connection {
         metrics.connections.decrement(1.0);
         let cause = self.session.end().map_or(CloseCause::Network, |end| end.cause);
         metrics.closed(cause.name());
-        let (deployment, connection) = (&self.revision.deployment.name, self.outbound.id);
+        let (deployment, connection) = (&self.revision.deployment.name, self.outbound.id.0);
         let code = self.session.end().and_then(|end| end.frame.as_ref()).map(|frame| frame.code);
-        tracing::debug!(deployment, %connection, cause = cause.name(), code, "connection closed");
+        tracing::debug!(deployment, connection, cause = cause.name(), code, "connection closed");
     }
 }

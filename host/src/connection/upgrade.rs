@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::header::UPGRADE;
 use ::http::request::Parts;
-use ::http::{Response, StatusCode};
+use ::http::{Method, Response, StatusCode};
 
 use super::http::{Answer, Body};
 use super::socket::Inbound;
@@ -37,11 +38,12 @@ pub(super) async fn decide(context: &Context, parts: Parts, peer: SocketAddr, is
     };
     let candidate = match Candidate::check(&parts) {
         Ok(candidate) => candidate,
-        Err(refusal) if refusal.status == StatusCode::UPGRADE_REQUIRED => {
+        Err(refusal) => {
             // A page and a WebSocket may share a path.
-            return plain(context, &parts).await.map_or_else(|| refused(refusal), Answer::Http);
+            let may_be_page = matches!(parts.method, Method::GET | Method::HEAD);
+            let page = if may_be_page { plain(context, &parts).await } else { None };
+            return page.map_or_else(|| refused(refusal), Answer::Http);
         }
-        Err(refusal) => return refused(refusal),
     };
     let trusted = &revision.manifest.trusted_origins;
     let verdict = candidate.origin(|origin| trusted.iter().any(|trusted| trusted.matches(origin)));
@@ -62,9 +64,10 @@ fn bad_path(path: &str) -> Refusal {
     Refusal::text(StatusCode::BAD_REQUEST, text)
 }
 
-/// What answers a request that is no handshake: a file, or the host's own page.
+/// What answers a request that is no handshake: a file, or the host's own page. An offer to speak another protocol
+/// than WebSocket, which some clients make with every request, is ignored (RFC 9110 section 7.8).
 async fn plain(context: &Context, parts: &Parts) -> Option<Response<Body>> {
-    if parts.headers.contains_key(::http::header::UPGRADE) {
+    if parts.headers.get_all(UPGRADE).iter().any(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket")) {
         return None;
     }
     if let Some(files) = context.registry.find_static(parts.uri.path()) {

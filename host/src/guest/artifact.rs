@@ -15,6 +15,8 @@ const HANDLER: &str = "whimbrel:websocket/handler@0.1.0";
 const HANDLER_FUNCTIONS: [&str; 5] = ["open", "on-message", "on-close", "on-ping", "on-pong"];
 const UPGRADE: &str = "whimbrel:websocket/upgrade@0.1.0";
 
+/// How all WebAssembly begins.
+const MAGIC: &[u8] = b"\0asm";
 /// How the binary of a core module begins: magic number, version 1, layer 0.
 const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
@@ -131,7 +133,18 @@ fn not_a_component(bytes: &[u8], error: &wasmtime::Error) -> String {
         return "a core module, not a component; build it for wasm32-wasip2 or wrap it with `wasm-tools component new`"
             .to_owned();
     }
-    format!("not a component that can be compiled: {error:#}")
+    if bytes.is_empty() {
+        return "an empty file, not a component".to_owned();
+    }
+    let beginning = bytes.get(..MAGIC.len()).unwrap_or(bytes);
+    if !MAGIC.starts_with(beginning) {
+        let (found, magic) = (beginning.escape_ascii(), MAGIC.escape_ascii());
+        return format!("not a component: it begins with \"{found}\", and WebAssembly with \"{magic}\"");
+    }
+    // Some of the compiler's errors are lists over several lines; here a line is a problem.
+    let error = format!("{error:#}");
+    let error = error.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    format!("not a component that can be compiled: {error}")
 }
 
 fn imports(engine: &Engine, component: &Component) -> Vec<String> {

@@ -101,10 +101,18 @@ impl Registry {
     /// Serve these manifests beside what is served already, a name's new revision in place of its old one. The old
     /// revisions' connections are asked to close with 1012. All or nothing: an error changes nothing.
     pub async fn deploy(&self, manifests: Vec<Manifest>) -> Result<Vec<Arc<Revision>>, DeployErrors> {
+        self.swap(manifests, true).await
+    }
+
+    /// Serve these manifests and nothing else: a deployment that is not among them ends, its connections likewise.
+    pub async fn replace(&self, manifests: Vec<Manifest>) -> Result<Vec<Arc<Revision>>, DeployErrors> {
+        self.swap(manifests, false).await
+    }
+
+    async fn swap(&self, manifests: Vec<Manifest>, keep: bool) -> Result<Vec<Arc<Revision>>, DeployErrors> {
         let _one_at_a_time = self.deploying.lock().await;
-        check_names(&manifests).map_err(|error| DeployErrors(vec![error]))?;
         let before = self.current.load_full();
-        let (mut loaded, mut problems) = (Vec::new(), Vec::<DeployError>::new());
+        let (mut loaded, mut problems) = (Vec::new(), name_conflicts(&manifests));
         for manifest in manifests {
             let old = before.revisions.get(&manifest.name);
             let deployment =
@@ -115,20 +123,23 @@ impl Registry {
                 Err(error) => problems.push(error.into()),
             }
         }
-        let mut revisions = before.revisions.clone();
+        let mut revisions = if keep { before.revisions.clone() } else { BTreeMap::new() };
         revisions.extend(loaded.iter().map(|revision| (revision.manifest.name.clone(), revision.clone())));
         let current = match Current::new(revisions) {
             Ok(current) if problems.is_empty() => current,
             Ok(_) => return Err(DeployErrors(problems)),
-            Err(error) => {
-                problems.push(error);
+            Err(more) => {
+                problems.extend(more);
                 return Err(DeployErrors(problems));
             }
         };
-        self.current.store(Arc::new(current));
+        let current = Arc::new(current);
+        self.current.store(current.clone());
         for revision in &loaded {
             revision.deployment.metrics.revision(revision.number);
-            if let Some(old) = before.revisions.get(&revision.manifest.name) {
+        }
+        for (name, old) in &before.revisions {
+            if current.revisions.get(name).is_none_or(|now| !Arc::ptr_eq(now, old)) {
                 old.roster.drain(1012);
             }
         }
@@ -157,34 +168,53 @@ impl Registry {
 }
 
 impl Current {
-    fn new(revisions: BTreeMap<String, Arc<Revision>>) -> Result<Self, DeployError> {
+    fn new(revisions: BTreeMap<String, Arc<Revision>>) -> Result<Self, Vec<DeployError>> {
+        let mut problems = static_conflicts(revisions.values().map(|revision| &revision.manifest));
         let routes = Table::new(
             revisions
                 .iter()
                 .map(|(name, revision)| (name.as_str(), revision.manifest.routes.as_slice(), revision.clone())),
-        )?;
-        let mut taken = BTreeMap::new();
-        for (name, revision) in &revisions {
-            let Some(files) = &revision.manifest.static_files else { continue };
-            if let Some((first, _)) = taken.insert(files.at.clone(), (name.clone(), Arc::new(files.clone()))) {
-                return Err(DeployError::Static { first, second: name.clone(), at: files.at.clone() });
+        );
+        let routes = match routes {
+            Ok(routes) if problems.is_empty() => routes,
+            Ok(_) => return Err(problems),
+            Err(conflicts) => {
+                problems.push(conflicts.into());
+                return Err(problems);
             }
-        }
-        let mut statics: Vec<_> = taken.into_values().map(|(_, files)| files).collect();
+        };
+        let statics = revisions.values().filter_map(|revision| revision.manifest.static_files.clone());
+        let mut statics: Vec<_> = statics.map(Arc::new).collect();
         statics.sort_by_key(|files| std::cmp::Reverse(files.at.len()));
         Ok(Current { revisions, routes, statics })
     }
 }
 
-fn check_names(manifests: &[Manifest]) -> Result<(), DeployError> {
-    let mut paths = BTreeMap::new();
+/// Manifests that have the name of one before them.
+pub fn name_conflicts(manifests: &[Manifest]) -> Vec<DeployError> {
+    let mut known = BTreeMap::new();
+    let mut problems = Vec::new();
     for manifest in manifests {
-        let path = manifest.path.display().to_string();
-        if let Some(first) = paths.insert(manifest.name.as_str(), path.clone()) {
-            return Err(DeployError::Name { name: manifest.name.clone(), first, second: path });
+        if let Some(first) = known.insert(&manifest.name, &manifest.path) {
+            let (first, second) = (first.display().to_string(), manifest.path.display().to_string());
+            problems.push(DeployError::Name { name: manifest.name.clone(), first, second });
         }
     }
-    Ok(())
+    problems
+}
+
+/// Deployments that serve files where one before them does.
+pub fn static_conflicts<'a>(manifests: impl IntoIterator<Item = &'a Manifest>) -> Vec<DeployError> {
+    let mut known = BTreeMap::new();
+    let mut problems = Vec::new();
+    for Manifest { name, static_files, .. } in manifests {
+        let Some(at) = static_files.as_ref().map(|files| &files.at) else { continue };
+        // Two manifests of one name are a problem of their own.
+        if let Some(first) = known.insert(at, name).filter(|first| *first != name) {
+            problems.push(DeployError::Static { first: first.clone(), second: name.clone(), at: at.clone() });
+        }
+    }
+    problems
 }
 
 fn is_below(path: &str, at: &str) -> bool {

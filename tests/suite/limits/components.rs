@@ -40,12 +40,16 @@ async fn what_is_no_component() {
     let component = std::fs::read(guests::MINIMAL).expect("the guest is built");
     for (content, part) in [
         (b"\0asm\x01\0\0\0".to_vec(), "a core module, not a component; build it for wasm32-wasip2"),
-        (b"\x7fELF, and no component at all".to_vec(), "not a component that can be compiled"),
-        (b"".to_vec(), "not a component that can be compiled"),
+        (b"\x7fELF, and no component at all".to_vec(), r#"it begins with "\x7fELF", and WebAssembly with "\x00asm""#),
+        (b"(component)".to_vec(), r#"not a component: it begins with "(com""#),
+        (b"".to_vec(), "an empty file, not a component"),
+        (b"\0a".to_vec(), "not a component that can be compiled"),
         (component[..component.len() / 2].to_vec(), "not a component that can be compiled"),
     ] {
         let builder = TestHost::serving("bad.wasm").file("guest/bad.wasm", content);
-        check(builder.fails().await, &["guest/bad.wasm: ", part]);
+        let ended = builder.fails().await;
+        assert_eq!(ended.log.lines().count(), 1, "{}", ended.log);
+        check(ended, &["guest/bad.wasm: ", part]);
     }
 }
 

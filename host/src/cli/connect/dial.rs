@@ -7,7 +7,9 @@ use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
-use tokio_tungstenite::tungstenite::http::header::{HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use tokio_tungstenite::tungstenite::http::header::{
+    CONNECTION, HOST, LOCATION, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, Uri};
 use tokio_tungstenite::tungstenite::{self, protocol::WebSocketConfig};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
@@ -19,6 +21,9 @@ use crate::cli::terminal;
 /// An open WebSocket, with or without TLS.
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
+/// What nobody may say in place of the handshake itself.
+const SET_BY_THE_HANDSHAKE: [HeaderName; 4] = [CONNECTION, UPGRADE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION];
+
 /// The body of a refusal is printed up to this many bytes.
 const BODY_SHOWN: usize = 4096;
 
@@ -28,11 +33,15 @@ pub(super) fn request(arguments: &ConnectArgs) -> anyhow::Result<Request> {
         .into_client_request()
         .map_err(|error| Problems::one(format!("url {:?}: {error}", arguments.url)))?;
     let mut problems = Vec::new();
+    problems.extend(bad_authority(request.uri()).map(|problem| format!("url {:?}: {problem}", arguments.url)));
     let headers = request.headers_mut();
     for header in &arguments.header {
         match parse_header(header) {
             // The handshake has a Host field already, and two of them are an error.
             Ok((name, value)) if name == HOST => drop(headers.insert(name, value)),
+            Ok((name, _)) if SET_BY_THE_HANDSHAKE.contains(&name) => {
+                problems.push(format!("header {header:?}: the handshake sets {name} itself; leave it out"));
+            }
             Ok((name, value)) => drop(headers.append(name, value)),
             Err(problem) => problems.push(problem),
         }
@@ -95,8 +104,17 @@ async fn shake_hands(
     let opened = tokio_tungstenite::client_async_tls_with_config(request, stream, Some(config), connector).await;
     opened.map_err(|error| match error {
         tungstenite::Error::Http(response) => anyhow!(refusal(&response)),
-        error => anyhow::Error::from(error).context(format!("the handshake with {url} failed")),
+        error => {
+            let advice = if is_of_certificate(&error) { " (--ca trusts the certificates of a file)" } else { "" };
+            anyhow::Error::from(error).context(format!("the handshake with {url} failed{advice}"))
+        }
     })
+}
+
+fn is_of_certificate(error: &tungstenite::Error) -> bool {
+    let tungstenite::Error::Io(error) = error else { return false };
+    let error = error.get_ref().and_then(|error| error.downcast_ref());
+    matches!(error, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// TLS as `--ca` says; none: with the system's certificates.
@@ -121,6 +139,20 @@ fn websocket_url(url: &str) -> anyhow::Result<String> {
     Ok(format!("{scheme}://{rest}"))
 }
 
+/// What is wrong with the URL's host and port; none when nothing is. The parser of URLs lets these pass, and a port that
+/// is none would be taken for the scheme's default.
+fn bad_authority(url: &Uri) -> Option<String> {
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    if authority.contains('@') {
+        return Some("a name and a password are not sent; write --header 'Authorization: Basic ...'".to_owned());
+    }
+    let host = url.host().filter(|host| !host.is_empty());
+    let Some(host) = host else { return Some("has no host".to_owned()) };
+    let port = authority.strip_prefix(host)?.strip_prefix(':')?;
+    let is_port = port.parse::<u16>().is_ok_and(|port| port != 0);
+    (!is_port).then(|| format!("port {port:?}: allowed are 1 to 65535"))
+}
+
 fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let Some((name, value)) = text.split_once(':') else {
         return Err(format!("header {text:?}: must look like \"Name: value\""));
@@ -132,23 +164,44 @@ fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     Ok((name, value))
 }
 
-/// Status and body, the body on its own lines.
+/// Status, where a redirect leads (it is not followed), and the body on its own lines.
 fn refusal(response: &tungstenite::http::Response<Option<Vec<u8>>>) -> String {
     let body = response.body().as_deref().unwrap_or_default();
-    let body = String::from_utf8_lossy(body.get(..BODY_SHOWN).unwrap_or(body));
-    let text = format!("the handshake was refused: {}\n{}", response.status(), body.trim_end());
+    let body = terminal::printable(&String::from_utf8_lossy(body.get(..BODY_SHOWN).unwrap_or(body)));
+    let location = response.headers().get(LOCATION).map(|to| format!(", location {}", to.as_bytes().escape_ascii()));
+    let status = format!("{}{}", response.status(), location.unwrap_or_default());
+    let text = format!("the handshake was refused: {status}\n{}", body.trim_end());
     text.trim_end().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{parse_header, websocket_url};
+    use tokio_tungstenite::tungstenite::http::Uri;
+
+    use super::{bad_authority, parse_header, websocket_url};
 
     #[test]
     fn http_means_ws() {
         assert_eq!(websocket_url("https://a.example/b#c").unwrap(), "wss://a.example/b");
         assert_eq!(websocket_url("WS://a.example").unwrap(), "ws://a.example");
         assert!(websocket_url("a.example").unwrap_err().to_string().contains("must start with"));
+    }
+
+    #[test]
+    fn a_url_has_a_host_and_perhaps_a_port() {
+        let problem = |url: &str| bad_authority(&url.parse::<Uri>().unwrap());
+        for good in ["ws://a.example", "ws://a.example:1/b:c@d", "ws://[::1]:65535/", "ws://[::1]", "ws://127.0.0.1:80"]
+        {
+            assert_eq!(problem(good), None, "{good}");
+        }
+        for (bad, part) in [
+            ("ws://127.0.0.1:99999/", "\"99999\""),
+            ("ws://[::1]:0", "\"0\""),
+            ("ws://a.example:", "\"\""),
+            ("ws://ann:secret@a.example/", "--header"),
+        ] {
+            assert!(problem(bad).is_some_and(|problem| problem.contains(part)), "{bad}");
+        }
     }
 
     #[test]

@@ -13,19 +13,23 @@ pub(super) struct Printer {
     raw: bool,
     quiet: bool,
     colours: bool,
+    is_terminal: bool,
 }
 
 impl Printer {
     /// `raw`: binary messages as they are; `quiet`: no notes.
     pub(super) fn new(raw: bool, quiet: bool) -> Self {
         // What is typed and what is received stand among each other on a terminal only.
-        Self { raw, quiet, colours: input::is_interactive() && terminal::stdout_has_colours() }
+        let colours = input::is_interactive() && terminal::stdout_has_colours();
+        Self { raw, quiet, colours, is_terminal: terminal::stdout_is_terminal() }
     }
 
     /// Print a message; a control frame is a note. Fails when stdout does.
     pub(super) fn message(&self, message: &Message) -> anyhow::Result<()> {
         match message {
-            Message::Text(text) if self.colours => terminal::result(&terminal::paint(Colour::Cyan, text, true)),
+            Message::Text(text) if self.is_terminal => {
+                terminal::result(&terminal::paint(Colour::Cyan, &terminal::printable(text), self.colours))
+            }
             Message::Text(text) => terminal::result(text),
             Message::Binary(bytes) if self.raw => terminal::bytes(bytes),
             Message::Binary(bytes) => terminal::result(&hex(bytes)),
