@@ -17,6 +17,8 @@ pub fn describe() {
     describe_counter!("whimbrel_traps_total", "Guest calls that ended with a trap, by kind");
     describe_counter!("whimbrel_guest_errors_total", "Guest calls that returned an error, by function");
     describe_counter!("whimbrel_limits_hit_total", "Limits that were reached, by limit");
+    describe_counter!("whimbrel_execution_microseconds_total", "Time for which guests occupied worker threads");
+    describe_counter!("whimbrel_share_waits_total", "Times that a guest waited as limits.execution_share was used up");
     describe_counter!("whimbrel_log_lines_dropped_total", "Log lines of guests over limits.log_lines");
 }
 
@@ -37,6 +39,10 @@ pub struct DeploymentMetrics {
     pub bytes_in: Counter,
     /// Bytes of frames taken by sockets.
     pub bytes_out: Counter,
+    /// Microseconds for which guests occupied worker threads.
+    pub executed: Counter,
+    /// Times that a guest waited for its deployment's share.
+    pub share_waits: Counter,
 }
 
 impl std::fmt::Debug for DeploymentMetrics {
@@ -58,6 +64,8 @@ impl DeploymentMetrics {
             messages_out: counter!("whimbrel_messages_sent_total", "deployment" => label()),
             bytes_in: counter!("whimbrel_bytes_received_total", "deployment" => label()),
             bytes_out: counter!("whimbrel_bytes_sent_total", "deployment" => label()),
+            executed: counter!("whimbrel_execution_microseconds_total", "deployment" => label()),
+            share_waits: counter!("whimbrel_share_waits_total", "deployment" => label()),
         }
     }
 

@@ -17,6 +17,7 @@ use crate::message::Opcode;
 use crate::outbound::{Outbound, Wish};
 use crate::registry::{Revision, Seat};
 use crate::session::{Action, Call, CloseCause, Event, Returned, Session, Settings};
+use crate::share::Turns;
 
 /// After this time without a pause other connections get their turn (TORNADO.md item 28 counts bytes instead).
 const TURN: Duration = Duration::from_millis(1);
@@ -25,6 +26,7 @@ const TURN: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) instance: Instance,
+    pub(super) turns: Arc<Turns>,
     pub(super) outbound: Arc<Outbound>,
     pub(super) settings: Settings,
     pub(super) inbound: Inbound,
@@ -34,7 +36,7 @@ pub(super) struct Opened {
 
 /// Serve the connection to its end; `early` was read behind the request.
 pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
-    let Opened { instance, outbound, settings, inbound, revision, mut seat } = opened;
+    let Opened { instance, turns, outbound, settings, inbound, revision, mut seat } = opened;
     seat.open(&outbound);
     let socket = Socket::new(stream, &early, outbound.clone(), inbound).await;
     let now = Instant::now();
@@ -45,6 +47,8 @@ pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
         timer: Box::pin(tokio::time::sleep(Duration::MAX)),
         now,
         turn_began: None,
+        must_wait: false,
+        turns,
         events: VecDeque::new(),
         traffic: Traffic::default(),
         outbound,
@@ -70,6 +74,9 @@ struct Connection {
     now: Instant,
     /// Since when this task has not paused; none while it does.
     turn_began: Option<Instant>,
+    /// Whether the guest has to wait for its turn before it is called.
+    must_wait: bool,
+    turns: Arc<Turns>,
     /// What happened but is not stepped yet.
     events: VecDeque<Event>,
     traffic: Traffic,
@@ -110,6 +117,8 @@ impl Connection {
                     let returned = self.call(running, &call).await;
                     if returned == Returned::Trapped || matches!(call, Call::Close(_)) {
                         instance = None;
+                        // Clearing the guest's memory takes its time too.
+                        self.now = Instant::now();
                     }
                     self.session.step(Event::Returned(returned), self.now);
                 }
@@ -131,8 +140,16 @@ impl Connection {
             self.traffic.messages_in += 1;
             self.traffic.bytes_in += message.len() as u64;
         }
+        let (connection, must_wait) = (self.outbound.id, std::mem::take(&mut self.must_wait));
         let returned = {
-            let mut running = pin!(instance.call(self.outbound.id, call));
+            let turns = self.turns.clone();
+            let mut running = pin!(async {
+                if must_wait {
+                    // Boxed: a call that need not wait has no room for it in its future.
+                    Box::pin(turns.wait()).await;
+                }
+                instance.call(connection, call).await
+            });
             loop {
                 match self.next(Some(running.as_mut())).await {
                     Next::Returned(returned) => break returned,
@@ -183,23 +200,36 @@ impl Connection {
         F: Future<Output = Result<Result<(), String>, Trap>>,
     {
         poll_fn(|cx| {
-            if let Some(call) = &mut call
-                && let Poll::Ready(returned) = call.as_mut().poll(cx)
-            {
-                return Poll::Ready(Next::Returned(returned));
+            let began = self.turn();
+            if let Some(call) = &mut call {
+                if let Poll::Ready(returned) = call.as_mut().poll(cx) {
+                    return Poll::Ready(Next::Returned(returned));
+                }
+                // The guest's turn is over, not that of what goes on meanwhile.
+                self.now = Instant::now();
+                self.turns.ran(began, self.now);
+                self.turn_began = Some(self.now);
             }
             self.poll_event(cx).map(Next::Event)
         })
         .await
     }
 
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        if self.turn_began.is_none() {
-            self.now = Instant::now();
-            self.turn_began = Some(self.now);
-            self.outbound.awoken();
+    /// When this turn began: now, if the task has paused before.
+    fn turn(&mut self) -> Instant {
+        if let Some(began) = self.turn_began {
+            return began;
         }
-        let is_turn_over = self.turn_began.is_some_and(|began| self.now.duration_since(began) >= TURN);
+        self.now = Instant::now();
+        self.turn_began = Some(self.now);
+        self.must_wait = self.turns.must_wait(self.now);
+        self.outbound.awoken();
+        self.now
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        let began = self.turn();
+        let is_turn_over = self.now.duration_since(began) >= TURN;
         let mut may_read = !is_turn_over;
         loop {
             if let Some(event) = self.events.pop_front() {
@@ -228,7 +258,6 @@ impl Connection {
             // tokio's own yield: woken at once, a busy worker would look after other sockets only every 61st turn.
             let _ = pin!(tokio::task::yield_now()).poll(cx);
         }
-        self.turn_began = None;
         self.pause();
         Poll::Pending
     }
@@ -279,6 +308,9 @@ impl Connection {
 
     /// The end of a burst: publish what was counted.
     fn pause(&mut self) {
+        if let Some(began) = self.turn_began.take() {
+            self.turns.ran(began, self.now);
+        }
         let messages_out = self.outbound.messages_out();
         let metrics = &self.revision.deployment.metrics;
         metrics.messages_in.increment(self.traffic.messages_in);

@@ -22,6 +22,7 @@ use crate::outbound::{Capacity, Outbound};
 use crate::registry::{Revision, Target};
 use crate::routing::Args;
 use crate::session::{KeepAlive, Settings};
+use crate::share::Turns;
 
 /// Seconds after which a client that met a limit may try again.
 const RETRY_AFTER: u32 = 5;
@@ -94,9 +95,10 @@ impl Handshake<'_> {
         let upgrade = candidate.into_upgrade()?;
         let limits = &revision.manifest.limits;
         let seat = revision.roster.take(limits.connections).ok_or_else(|| self.full(limits))?;
-        let mut instance = self.start().await?;
+        let turns = Turns::new(&revision.deployment.share);
+        let mut instance = self.start(&turns).await?;
         let request = self.request(&upgrade, args);
-        let acceptance = self.ask(&mut instance, &request, &upgrade).await?;
+        let acceptance = turns.run(self.ask(&mut instance, &request, &upgrade)).await?;
         let max_message_size = self.max_message_size(&acceptance)?;
         let capacity = Capacity { outbound: limits.outbound, message: limits.largest_sent().max(max_message_size) };
         let outbound = Arc::new(Outbound::new(ConnectionId::next(), acceptance.subprotocol.clone(), capacity));
@@ -108,7 +110,7 @@ impl Handshake<'_> {
         };
         let inbound = Inbound { max_message_size, fragments: limits.fragments };
         let response = acceptance.response(&upgrade);
-        let opened = Opened { instance, outbound, settings, inbound, revision: revision.clone(), seat };
+        let opened = Opened { instance, turns, outbound, settings, inbound, revision: revision.clone(), seat };
         Ok((response, opened))
     }
 
@@ -128,9 +130,9 @@ impl Handshake<'_> {
         Refusal::unavailable("This handler has all the connections that it may have.\n", RETRY_AFTER)
     }
 
-    async fn start(&self) -> Result<Instance, Refusal> {
+    async fn start(&self, turns: &Arc<Turns>) -> Result<Instance, Refusal> {
         let deployment = &self.revision.deployment;
-        self.revision.start().await.map_err(|error| match error {
+        self.revision.start(turns).await.map_err(|error| match error {
             StartError::Exhausted => {
                 let allowed = "no more on this host";
                 deployment.hits.report("host.instances", None, "all are in use", allowed);

@@ -7,6 +7,7 @@ use crate::guest::{Artifact, Engine, Instance, LoadError, LogBudget, Shared, Sta
 use crate::hits::Hits;
 use crate::manifest::Manifest;
 use crate::metrics::DeploymentMetrics;
+use crate::share::{Share, Turns, Workers};
 use crate::topics::Topics;
 
 /// What outlives the revisions of a deployment.
@@ -20,17 +21,16 @@ pub struct Deployment {
     pub metrics: DeploymentMetrics,
     /// The limits that it runs into.
     pub hits: Arc<Hits>,
+    /// Its part of the worker threads.
+    pub share: Arc<Share>,
 }
 
 impl Deployment {
     /// A deployment without revisions.
-    pub fn new(name: &str) -> Self {
-        Deployment {
-            name: name.to_owned(),
-            topics: Arc::default(),
-            metrics: DeploymentMetrics::new(name),
-            hits: Arc::new(Hits::new(name)),
-        }
+    pub fn new(name: &str, workers: &Arc<Workers>) -> Self {
+        let (metrics, hits) = (DeploymentMetrics::new(name), Arc::new(Hits::new(name)));
+        let share = Arc::new(Share::new(workers, &metrics, &hits));
+        Deployment { name: name.to_owned(), topics: Arc::default(), metrics, hits, share }
     }
 }
 
@@ -88,7 +88,8 @@ impl Revision {
             hits: deployment.hits.clone(),
         });
         if let Some(artifact) = &artifact {
-            let trial = Instance::start(artifact, &shared).await;
+            let turns = Turns::new(&deployment.share);
+            let trial = turns.run(Instance::start(artifact, &shared, &turns)).await;
             trial.map_err(|error| RevisionError::Trial { name: deployment.name.clone(), error })?;
         }
         Ok(Revision { deployment, number, manifest, shared, roster: Arc::default(), artifact })
@@ -99,10 +100,10 @@ impl Revision {
         self.artifact.as_ref().is_some_and(Artifact::exports_upgrade)
     }
 
-    /// Start an instance.
-    pub async fn start(&self) -> Result<Instance, StartError> {
+    /// Start an instance that has these turns.
+    pub async fn start(&self, turns: &Arc<Turns>) -> Result<Instance, StartError> {
         match &self.artifact {
-            Some(artifact) => Instance::start(artifact, &self.shared).await,
+            Some(artifact) => turns.run(Instance::start(artifact, &self.shared, turns)).await,
             // Without routes nothing leads here.
             None => Err(StartError::Exhausted),
         }
