@@ -7,6 +7,7 @@ pub fn describe() {
     describe_gauge!("whimbrel_connections", "Open WebSocket connections");
     describe_gauge!("whimbrel_instances", "Live instances of guests");
     describe_gauge!("whimbrel_revision", "The revision that new connections meet");
+    describe_gauge!("whimbrel_circuit_open", "Circuits opened by traps: peer addresses refused, and one for everybody");
     describe_counter!("whimbrel_connections_total", "WebSocket connections opened");
     describe_counter!("whimbrel_closes_total", "WebSocket connections ended, by cause");
     describe_counter!("whimbrel_handshakes_refused_total", "Handshakes refused, by HTTP status");
@@ -31,6 +32,8 @@ pub struct DeploymentMetrics {
     pub opened: Counter,
     /// Live instances.
     pub instances: Gauge,
+    /// Circuits that are not closed.
+    pub circuits: Gauge,
     /// Messages given to the handler.
     pub messages_in: Counter,
     /// Messages queued for peers.
@@ -60,6 +63,7 @@ impl DeploymentMetrics {
             connections: gauge!("whimbrel_connections", "deployment" => label()),
             opened: counter!("whimbrel_connections_total", "deployment" => label()),
             instances: gauge!("whimbrel_instances", "deployment" => label()),
+            circuits: gauge!("whimbrel_circuit_open", "deployment" => label()),
             messages_in: counter!("whimbrel_messages_received_total", "deployment" => label()),
             messages_out: counter!("whimbrel_messages_sent_total", "deployment" => label()),
             bytes_in: counter!("whimbrel_bytes_received_total", "deployment" => label()),

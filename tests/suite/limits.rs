@@ -1,7 +1,7 @@
 //! Limits from outside: what happens to the one who passes one, and that nobody else notices.
 
 mod components;
-mod connections;
+pub(crate) mod connections;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

@@ -12,6 +12,7 @@ use tokio::time::Sleep;
 
 use super::socket::{Flushed, Inbound, Socket};
 use super::stream::Stream;
+use crate::circuit::Admitted;
 use crate::guest::{Instance, Trap};
 use crate::message::Opcode;
 use crate::outbound::{Outbound, Wish};
@@ -27,6 +28,7 @@ const TURN: Duration = Duration::from_millis(1);
 pub(super) struct Opened {
     pub(super) instance: Instance,
     pub(super) turns: Arc<Turns>,
+    pub(super) admitted: Admitted,
     pub(super) outbound: Arc<Outbound>,
     pub(super) settings: Settings,
     pub(super) inbound: Inbound,
@@ -36,7 +38,7 @@ pub(super) struct Opened {
 
 /// Serve the connection to its end; `early` was read behind the request.
 pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
-    let Opened { instance, turns, outbound, settings, inbound, revision, mut seat } = opened;
+    let Opened { instance, turns, admitted, outbound, settings, inbound, revision, mut seat } = opened;
     seat.open(&outbound);
     let socket = Socket::new(stream, &early, outbound.clone(), inbound).await;
     let now = Instant::now();
@@ -48,6 +50,7 @@ pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
         now,
         turn_began: None,
         must_wait: false,
+        admitted,
         turns,
         events: VecDeque::new(),
         traffic: Traffic::default(),
@@ -76,6 +79,7 @@ struct Connection {
     turn_began: Option<Instant>,
     /// Whether the guest has to wait for its turn before it is called.
     must_wait: bool,
+    admitted: Admitted,
     turns: Arc<Turns>,
     /// What happened but is not stepped yet.
     events: VecDeque<Event>,
@@ -162,7 +166,12 @@ impl Connection {
         };
         self.now = Instant::now();
         match returned {
-            Ok(Ok(())) => Returned::Done,
+            Ok(Ok(())) => {
+                if self.admitted.is_trial() && matches!(call, Call::Message(_)) {
+                    self.revision.breaker.survived(&mut self.admitted);
+                }
+                Returned::Done
+            }
             Ok(Err(text)) => {
                 self.report_error(call, &text);
                 Returned::Failed
@@ -334,6 +343,7 @@ impl Connection {
             "the handler trapped: {trap}\n{}", trap.backtrace
         );
         self.revision.deployment.metrics.trapped(trap.kind.name());
+        self.revision.breaker.trapped(self.admitted, self.now);
     }
 
     fn end(&mut self) {

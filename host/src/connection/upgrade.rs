@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::http::request::Parts;
 use ::http::{Response, StatusCode};
@@ -13,6 +13,7 @@ use super::socket::Inbound;
 use super::static_files::StaticFiles;
 use super::task::Opened;
 use super::{Context, pages};
+use crate::circuit::Admitted;
 use crate::guest::{Arg, Instance, Request, StartError, Trap, TrapKind};
 use crate::handshake::{Acceptance, BadDecision, Candidate, Decision, OriginVerdict, Refusal, Upgrade};
 use crate::ids::ConnectionId;
@@ -94,11 +95,12 @@ impl Handshake<'_> {
         }
         let upgrade = candidate.into_upgrade()?;
         let limits = &revision.manifest.limits;
+        let admitted = self.admit()?;
         let seat = revision.roster.take(limits.connections).ok_or_else(|| self.full(limits))?;
         let turns = Turns::new(&revision.deployment.share);
-        let mut instance = self.start(&turns).await?;
+        let mut instance = self.start(&turns, admitted).await?;
         let request = self.request(&upgrade, args);
-        let acceptance = turns.run(self.ask(&mut instance, &request, &upgrade)).await?;
+        let acceptance = turns.run(self.ask(&mut instance, &request, &upgrade, admitted)).await?;
         let max_message_size = self.max_message_size(&acceptance)?;
         let capacity = Capacity { outbound: limits.outbound, message: limits.largest_sent().max(max_message_size) };
         let outbound = Arc::new(Outbound::new(ConnectionId::next(), acceptance.subprotocol.clone(), capacity));
@@ -110,7 +112,8 @@ impl Handshake<'_> {
         };
         let inbound = Inbound { max_message_size, fragments: limits.fragments };
         let response = acceptance.response(&upgrade);
-        let opened = Opened { instance, turns, outbound, settings, inbound, revision: revision.clone(), seat };
+        let opened =
+            Opened { instance, turns, admitted, outbound, settings, inbound, revision: revision.clone(), seat };
         Ok((response, opened))
     }
 
@@ -124,13 +127,21 @@ impl Handshake<'_> {
         }
     }
 
+    /// Not while this peer's connections keep trapping.
+    fn admit(&self) -> Result<Admitted, Refusal> {
+        self.revision.breaker.admit(self.peer.ip(), Instant::now()).map_err(|wait| {
+            let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+            Refusal::unavailable("This handler has failed too often; it gets a pause.\n", seconds)
+        })
+    }
+
     fn full(&self, limits: &Limits) -> Refusal {
         let value = format_args!("one more, from {}", self.peer);
         self.revision.deployment.hits.report("limits.connections", None, value, limits.connections);
         Refusal::unavailable("This handler has all the connections that it may have.\n", RETRY_AFTER)
     }
 
-    async fn start(&self, turns: &Arc<Turns>) -> Result<Instance, Refusal> {
+    async fn start(&self, turns: &Arc<Turns>, admitted: Admitted) -> Result<Instance, Refusal> {
         let deployment = &self.revision.deployment;
         self.revision.start(turns).await.map_err(|error| match error {
             StartError::Exhausted => {
@@ -139,7 +150,7 @@ impl Handshake<'_> {
                 Refusal::unavailable("This host has all the instances that it may have.\n", RETRY_AFTER)
             }
             StartError::Trap(trap) => {
-                self.report(&trap, "instantiation");
+                self.report(&trap, "instantiation", admitted);
                 match trap.kind {
                     TrapKind::Time | TrapKind::Execution => {
                         Refusal::unavailable("The handler did not start in time.\n", RETRY_AFTER)
@@ -166,12 +177,18 @@ impl Handshake<'_> {
     }
 
     /// Let the guest decide, if it wants to.
-    async fn ask(&self, instance: &mut Instance, request: &Request, upgrade: &Upgrade) -> Result<Acceptance, Refusal> {
+    async fn ask(
+        &self,
+        instance: &mut Instance,
+        request: &Request,
+        upgrade: &Upgrade,
+        admitted: Admitted,
+    ) -> Result<Acceptance, Refusal> {
         let answer = match instance.upgrade(request, self.verdict.is_allowed()).await {
             None => return Ok(Acceptance::default()),
             Some(Ok(answer)) => answer,
             Some(Err(trap)) => {
-                self.report(&trap, "upgrade");
+                self.report(&trap, "upgrade", admitted);
                 return Err(match trap.kind {
                     TrapKind::Time | TrapKind::Execution => {
                         let text = "The handler did not answer the handshake in time.\n";
@@ -211,7 +228,7 @@ impl Handshake<'_> {
         Refusal::internal_error()
     }
 
-    fn report(&self, trap: &Trap, function: &'static str) {
+    fn report(&self, trap: &Trap, function: &'static str, admitted: Admitted) {
         let deployment = &self.revision.deployment;
         let kind = trap.kind.name();
         tracing::error!(
@@ -222,6 +239,7 @@ impl Handshake<'_> {
             trap.backtrace
         );
         deployment.metrics.trapped(kind);
+        self.revision.breaker.trapped(admitted, Instant::now());
     }
 }
 

@@ -58,6 +58,9 @@ fn every_key_is_read() {
         outbound = "1.5MiB"
         slow_consumer_time = "1m"
         connections = 5
+        traps = 3
+        trap_window = "1m"
+        trap_pause = "500ms"
         ping_interval = "20s"
         ping_timeout = "off"
         close_timeout = "1s"
@@ -94,6 +97,9 @@ fn every_key_is_read() {
         outbound: 3 << 19,
         slow_consumer_time: Duration::from_secs(60),
         connections: 5,
+        traps: Some(3),
+        trap_window: Duration::from_secs(60),
+        trap_pause: Duration::from_millis(500),
         ping_interval: Some(Duration::from_secs(20)),
         ping_timeout: None,
         close_timeout: Duration::from_secs(1),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::roster::Roster;
+use crate::circuit::Breaker;
 use crate::guest::{Artifact, Engine, Instance, LoadError, LogBudget, Shared, StartError};
 use crate::hits::Hits;
 use crate::manifest::Manifest;
@@ -47,6 +48,8 @@ pub struct Revision {
     pub shared: Arc<Shared>,
     /// The open connections.
     pub roster: Arc<Roster>,
+    /// Keeps away whose connections keep trapping.
+    pub breaker: Breaker,
     /// None when the manifest has static files and no routes.
     artifact: Option<Artifact>,
 }
@@ -89,10 +92,11 @@ impl Revision {
         });
         if let Some(artifact) = &artifact {
             let turns = Turns::new(&deployment.share);
-            let trial = turns.run(Instance::start(artifact, &shared, &turns)).await;
+            let trial = Instance::start(artifact, &shared, &turns).await;
             trial.map_err(|error| RevisionError::Trial { name: deployment.name.clone(), error })?;
         }
-        Ok(Revision { deployment, number, manifest, shared, roster: Arc::default(), artifact })
+        let breaker = Breaker::new(&manifest.limits, &deployment.hits, &deployment.metrics.circuits);
+        Ok(Revision { deployment, number, manifest, shared, roster: Arc::default(), breaker, artifact })
     }
 
     /// Whether the guest has a say in the handshake.
