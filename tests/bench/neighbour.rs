@@ -63,7 +63,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 /// Two deployments. What a hostile guest logs is no part of the measurement, and neither is a circuit breaker that would
 /// keep its clients away.
 fn spec(folder: &Path, workers: usize, limits: &str) -> anyhow::Result<Spec> {
-    let deployments = [("echo", test_guests::ECHO, ""), ("hostile", test_guests::PROBE, limits)];
+    let deployments =
+        [("echo", test_guests::ECHO, ""), ("hostile", test_guests::PROBE, &format!("traps = \"off\"\n{limits}"))];
     for (name, component, limits) in deployments {
         let manifest =
             format!("name = \"{name}\"\ncomponent = {component:?}\nroutes = [\"/{name}\"]\n[limits]\n{limits}\n");

@@ -74,7 +74,9 @@ async fn g11_a_handler_that_traps_for_several_addresses_gets_a_pause_from_everyb
     }
     host.wait_log("limits.traps: the handler kept trapping; handshakes of everybody get 503 for 10s").await;
     let refused = refusal(Client::try_connect(&host, "/", &[]).await);
-    assert_eq!((refused.status().as_u16(), header(&refused, "retry-after")), (503, "10"), "{}", body(&refused));
+    assert_eq!(refused.status().as_u16(), 503, "{}", body(&refused));
+    let seconds = header(&refused, "retry-after").parse::<u32>().expect("seconds");
+    assert!((1..=10).contains(&seconds), "{seconds}");
     host.stop().await;
 }
 

@@ -144,13 +144,13 @@ impl Connection {
             self.traffic.messages_in += 1;
             self.traffic.bytes_in += message.len() as u64;
         }
-        let (connection, must_wait) = (self.outbound.id, std::mem::take(&mut self.must_wait));
+        let connection = self.outbound.id;
+        let turns = std::mem::take(&mut self.must_wait).then(|| self.turns.clone());
         let returned = {
-            let turns = self.turns.clone();
             let mut running = pin!(async {
-                if must_wait {
+                if let Some(turns) = turns {
                     // Boxed: a call that need not wait has no room for it in its future.
-                    Box::pin(turns.wait()).await;
+                    Box::pin(async move { turns.wait().await }).await;
                 }
                 instance.call(connection, call).await
             });

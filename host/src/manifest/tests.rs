@@ -25,6 +25,7 @@ fn a_short_manifest_has_defaults() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one row per key")]
 fn every_key_is_read() {
     let manifest = parse(
         r#"

@@ -64,6 +64,8 @@ pub struct Share {
     /// Those that wait until the debts are paid. While there are any, nobody goes past them.
     debtors: AtomicUsize,
     executed_at: Arc<AtomicU64>,
+    /// Until when new connections are taken to be busy.
+    busy_until: AtomicU64,
     executed: AtomicU64,
     line: Arc<Semaphore>,
     metrics_executed: Counter,
@@ -86,6 +88,7 @@ impl Share {
             paid_until: AtomicU64::new(0),
             debtors: AtomicUsize::new(0),
             executed_at: workers.register(),
+            busy_until: AtomicU64::new(0),
             executed: AtomicU64::new(0),
             line: Arc::new(Semaphore::new(workers.count)),
             metrics_executed: metrics.executed.clone(),

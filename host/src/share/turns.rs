@@ -10,32 +10,37 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::yield_now;
 
 use super::Share;
-use super::purse::nanos;
+use super::purse::{Nanos, nanos};
 
-/// A guest that occupies a thread for longer than this without a pause is busy.
-const BUSY: Duration = Duration::from_micros(250);
-/// For so long a guest that was busy is taken to be busy.
+/// A guest whose turns take longer than this is busy. Their mean says so: with one that the machine interrupted nobody is.
+const BUSY: Nanos = 250_000;
+/// What one turn is of the mean: after one of a tick a dozen short ones are needed.
+const PART: u64 = 8;
+/// For so long after one was busy, new connections of the deployment are taken to be busy.
 const REMEMBERED: Duration = Duration::from_secs(1);
 
 /// The turns of one connection's guest. A turn ends when the connection waits for something, or at an epoch tick.
 #[derive(Debug)]
 pub struct Turns {
     share: Arc<Share>,
-    /// On the clock of [`super::Workers`].
-    busy_until: AtomicU64,
+    /// How long turns take, in nanoseconds.
+    mean: AtomicU64,
     /// Held by one that waited, to the end of its turn.
     place: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Turns {
-    /// The turns of a new connection.
+    /// The turns of a new connection. It is taken to be as busy as others of its deployment were lately: one that traps
+    /// has no second event.
     pub fn new(share: &Arc<Share>) -> Arc<Self> {
-        Arc::new(Turns { share: share.clone(), busy_until: AtomicU64::new(0), place: Mutex::new(None) })
+        let is_busy = share.busy_until.load(Ordering::Relaxed) > share.workers.clock(Instant::now());
+        let mean = AtomicU64::new(if is_busy { PART * BUSY } else { 0 });
+        Arc::new(Turns { share: share.clone(), mean, place: Mutex::new(None) })
     }
 
-    /// Whether the guest's next call has to [`wait`](Turns::wait) first: it was busy lately, or the share is used up.
+    /// Whether the guest's next call has to [`wait`](Turns::wait) first: it is busy, or the share is used up.
     pub fn must_wait(&self, now: Instant) -> bool {
-        self.busy_until.load(Ordering::Relaxed) > self.share.workers.clock(now) || self.share.is_used_up(now)
+        self.mean.load(Ordering::Relaxed) > BUSY || self.share.is_used_up(now)
     }
 
     /// Wait for a turn, behind those of the same deployment that came earlier.
@@ -59,9 +64,12 @@ impl Turns {
     pub fn ran(&self, began: Instant, now: Instant) {
         let ran = now.saturating_duration_since(began);
         self.share.charge(now, ran);
-        if ran > BUSY {
+        // Only the connection's own task does this.
+        let mean = mean(self.mean.load(Ordering::Relaxed), nanos(ran));
+        self.mean.store(mean, Ordering::Relaxed);
+        if mean > BUSY {
             let until = self.share.workers.clock(now) + nanos(REMEMBERED);
-            self.busy_until.store(until, Ordering::Relaxed);
+            self.share.busy_until.store(until, Ordering::Relaxed);
         }
         drop(self.lock().take());
     }
@@ -91,4 +99,29 @@ impl Turns {
 async fn let_others_run() {
     yield_now().await;
     yield_now().await;
+}
+
+/// The mean with one more turn.
+fn mean(mean: Nanos, ran: Nanos) -> Nanos {
+    mean - mean / PART + ran / PART
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MILLISECOND: Nanos = 1_000_000;
+
+    #[test]
+    fn a_guest_is_busy_when_its_turns_are_long() {
+        let after = |turns: &[Nanos]| turns.iter().copied().fold(0, mean);
+        assert!(after(&[8 * MILLISECOND]) > BUSY);
+        assert!(after(&[20_000; 1000]) <= BUSY);
+        // One that the machine interrupted is forgiven soon.
+        let interrupted = [[20_000; 100].as_slice(), &[3 * MILLISECOND], &[20_000; 5]].concat();
+        assert!(after(&interrupted) <= BUSY);
+        // Some short events between the long ones hide nothing.
+        let hidden = [[8 * MILLISECOND].as_slice(), &[20_000; 5]].concat().repeat(20);
+        assert!(after(&hidden) > BUSY);
+    }
 }
