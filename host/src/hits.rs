@@ -39,6 +39,11 @@ impl Hits {
         Hits::new("")
     }
 
+    /// The deployment's name; none for the host.
+    pub fn deployment(&self) -> Option<&str> {
+        Some(self.deployment.as_str()).filter(|name| !name.is_empty())
+    }
+
     /// `setting` (such as `limits.outbound` or `host.connections`) allows `allowed`, and there was `value`.
     pub fn report(
         &self,
@@ -49,7 +54,7 @@ impl Hits {
     ) {
         self.count(setting);
         let Some(unsaid) = self.may_say(setting, Instant::now()) else { return };
-        let deployment = Some(self.deployment.as_str()).filter(|name| !name.is_empty());
+        let deployment = self.deployment();
         let connection = connection.map(|id| id.0);
         let unsaid = Some(unsaid).filter(|count| *count > 0);
         tracing::warn!(deployment, connection, limit = setting, unsaid, "{setting}: {value}; allowed: {allowed}");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::ServerConfig;
+use tokio::runtime::Handle;
 
 use crate::connection::{self, Context};
 use crate::guest::{Engine, EngineError, EngineSettings, capacity};
@@ -15,6 +16,7 @@ use crate::manifest::Manifest;
 use crate::metrics;
 use crate::registry::{DeployErrors, Registry, Revision};
 use crate::server::{self, BindError, Drain, Drained, Server, Settings};
+use crate::share::Workers;
 
 /// Open files that are not connections: listeners, components, the runtime.
 const FILES_ELSEWHERE: u64 = 128;
@@ -79,7 +81,8 @@ impl Host {
         };
         let recorder = metrics.as_ref().and_then(|_| recorder());
         let engine = Engine::new(&engine_settings(&config, cache)?)?;
-        let registry = Registry::new(engine);
+        let workers = Workers::new(Handle::current().metrics().num_workers());
+        let registry = Registry::new(engine, workers);
         registry.deploy(manifests).await?;
         let (drain, guard) = server::drain();
         let urls = server.urls();

@@ -1,6 +1,7 @@
-//! Numbers that name connections.
+//! Numbers that name connections, and what counts as one peer address.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Names one connection of the host; not reused until four billion others were.
@@ -23,5 +24,13 @@ impl ConnectionId {
 impl fmt::Display for ConnectionId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
+    }
+}
+
+/// What is counted as one address: a single customer is given a whole /64 of IPv6.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }

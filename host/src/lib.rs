@@ -28,6 +28,8 @@ pub mod message;
 pub mod ids;
 pub mod metrics;
 pub mod hits;
+pub mod share;
+pub mod circuit;
 pub mod routing;
 pub mod manifest;
 pub mod host_config;

@@ -115,6 +115,13 @@ settable! {
     slow_consumer_time: Duration = Duration::from_secs(30), Time 1 * MILLISECOND => DAY, ceiling None;
     /// Open connections of one deployment; beyond, 503.
     connections: usize = 100_000, Count 1 * 1 => u32::MAX as u64, ceiling None;
+    /// Traps of one peer address' connections within [`Limits::trap_window`]; with so many its handshakes get 503 for
+    /// [`Limits::trap_pause`]. None: never.
+    traps: Option<u64> = Some(5), CountOrOff 1 * 1 => 100, ceiling None;
+    /// Time within which traps are counted, and for which a connection is on trial after a pause.
+    trap_window: Duration = Duration::from_secs(10), Time 1 * MILLISECOND => DAY, ceiling None;
+    /// Time for which handshakes get 503 after too many traps; it doubles while trials trap too.
+    trap_pause: Duration = Duration::from_secs(10), Time 1 * MILLISECOND => DAY, ceiling None;
     /// Time between keep-alive pings; none: no pings.
     ping_interval: Option<Duration> = Some(Duration::from_secs(30)), TimeOrOff 1 * MILLISECOND => DAY, ceiling None;
     /// Time that a silent peer is given after a keep-alive ping; none: it is never given up.
@@ -219,6 +226,9 @@ mod tests {
             "outbound = 16MiB",
             "slow_consumer_time = 30s",
             "connections = 100000",
+            "traps = 5",
+            "trap_window = 10s",
+            "trap_pause = 10s",
             "ping_interval = 30s",
             "ping_timeout = 30s",
             "close_timeout = 5s",

@@ -7,6 +7,7 @@ pub fn describe() {
     describe_gauge!("whimbrel_connections", "Open WebSocket connections");
     describe_gauge!("whimbrel_instances", "Live instances of guests");
     describe_gauge!("whimbrel_revision", "The revision that new connections meet");
+    describe_gauge!("whimbrel_circuit_open", "Circuits opened by traps: peer addresses refused, and one for everybody");
     describe_counter!("whimbrel_connections_total", "WebSocket connections opened");
     describe_counter!("whimbrel_closes_total", "WebSocket connections ended, by cause");
     describe_counter!("whimbrel_handshakes_refused_total", "Handshakes refused, by HTTP status");
@@ -17,6 +18,8 @@ pub fn describe() {
     describe_counter!("whimbrel_traps_total", "Guest calls that ended with a trap, by kind");
     describe_counter!("whimbrel_guest_errors_total", "Guest calls that returned an error, by function");
     describe_counter!("whimbrel_limits_hit_total", "Limits that were reached, by limit");
+    describe_counter!("whimbrel_execution_microseconds_total", "Time for which guests occupied worker threads");
+    describe_counter!("whimbrel_share_waits_total", "Times that a guest waited as limits.execution_share was used up");
     describe_counter!("whimbrel_log_lines_dropped_total", "Log lines of guests over limits.log_lines");
 }
 
@@ -29,6 +32,8 @@ pub struct DeploymentMetrics {
     pub opened: Counter,
     /// Live instances.
     pub instances: Gauge,
+    /// Circuits that are not closed.
+    pub circuits: Gauge,
     /// Messages given to the handler.
     pub messages_in: Counter,
     /// Messages queued for peers.
@@ -37,6 +42,10 @@ pub struct DeploymentMetrics {
     pub bytes_in: Counter,
     /// Bytes of frames taken by sockets.
     pub bytes_out: Counter,
+    /// Microseconds for which guests occupied worker threads.
+    pub executed: Counter,
+    /// Times that a guest waited for its deployment's share.
+    pub share_waits: Counter,
 }
 
 impl std::fmt::Debug for DeploymentMetrics {
@@ -54,10 +63,13 @@ impl DeploymentMetrics {
             connections: gauge!("whimbrel_connections", "deployment" => label()),
             opened: counter!("whimbrel_connections_total", "deployment" => label()),
             instances: gauge!("whimbrel_instances", "deployment" => label()),
+            circuits: gauge!("whimbrel_circuit_open", "deployment" => label()),
             messages_in: counter!("whimbrel_messages_received_total", "deployment" => label()),
             messages_out: counter!("whimbrel_messages_sent_total", "deployment" => label()),
             bytes_in: counter!("whimbrel_bytes_received_total", "deployment" => label()),
             bytes_out: counter!("whimbrel_bytes_sent_total", "deployment" => label()),
+            executed: counter!("whimbrel_execution_microseconds_total", "deployment" => label()),
+            share_waits: counter!("whimbrel_share_waits_total", "deployment" => label()),
         }
     }
 

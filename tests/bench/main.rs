@@ -1,4 +1,5 @@
-//! Benchmark: echo through a guest beside plain tokio-tungstenite, per second of server CPU time.
+//! Benchmark: echo through a guest beside plain tokio-tungstenite, per second of server CPU time; and its latency beside
+//! hostile guests (`neighbour`).
 //!
 //! `cargo bench -p whimbrel --bench echo` starts the servers in turn, pinned to one core, drives them from another
 //! and prints a Markdown table. Nothing is asserted: the figures are for people. README.md beside this file says more.
@@ -8,6 +9,7 @@ mod guest;
 mod idle;
 mod load;
 mod machine;
+mod neighbour;
 mod plain;
 mod row;
 mod server;
@@ -40,6 +42,8 @@ enum Command {
     Load(load::Options),
     /// Open and close connections at one server and print the count
     Storm(storm::Options),
+    /// Measure the latency of a deployment beside hostile ones and print a table
+    Neighbour(neighbour::Options),
     /// Hold idle connections at one server and print what each adds to its memory
     Idle(idle::Options),
 }
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Some(Command::Plain(options)) => plain::run(&options),
         Some(Command::Load(options)) => load::run(&options),
         Some(Command::Storm(options)) => storm::run(&options),
+        Some(Command::Neighbour(options)) => neighbour::run(&options),
         Some(Command::Idle(options)) => idle::run(&options),
     };
     match result {

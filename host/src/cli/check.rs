@@ -11,6 +11,7 @@ use whimbrel::host_config::HostConfig;
 use whimbrel::manifest::Manifest;
 use whimbrel::registry::{self, Deployment, Revision};
 use whimbrel::routing::Table;
+use whimbrel::share::Workers;
 
 use crate::cli::exit::Problems;
 use crate::cli::{cache, deployments, path, terminal};
@@ -89,7 +90,7 @@ async fn check(manifest: &Manifest, engine: &Engine) -> Result<String, Problems>
     }
     let artifact =
         Artifact::load(engine, &manifest.component, &manifest.limits).map_err(|error| Problems::lines(&error))?;
-    let deployment = Arc::new(Deployment::new(&manifest.name));
+    let deployment = Arc::new(Deployment::new(&manifest.name, &Workers::new(1)));
     let trial = Revision::load(engine, deployment, 1, manifest.clone()).await;
     trial.map_err(|error| Problems::lines(&error))?;
     Ok(describe(manifest, Some(&artifact)))

@@ -65,6 +65,8 @@ const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080
 pub(crate) fn run(arguments: &DevArgs) -> anyhow::Result<ExitCode> {
     arguments.log.start(LogFormat::Text)?;
     let mut config = HostConfig { listen: vec![arguments.address()], ..HostConfig::default() };
+    // Whoever tries out what traps is not to be kept from it.
+    config.defaults.traps = None;
     if arguments.tls {
         config.tls = Some(certificate::files()?);
     }

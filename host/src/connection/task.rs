@@ -12,11 +12,13 @@ use tokio::time::Sleep;
 
 use super::socket::{Flushed, Inbound, Socket};
 use super::stream::Stream;
+use crate::circuit::Admitted;
 use crate::guest::{Instance, Trap};
 use crate::message::Opcode;
 use crate::outbound::{Outbound, Wish};
 use crate::registry::{Revision, Seat};
 use crate::session::{Action, Call, CloseCause, Event, Passed, Returned, Session, Settings};
+use crate::share::Turns;
 
 /// After this time without a pause other connections get their turn (TORNADO.md item 28 counts bytes instead).
 const TURN: Duration = Duration::from_millis(1);
@@ -27,6 +29,8 @@ const TURN_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) instance: Instance,
+    pub(super) turns: Arc<Turns>,
+    pub(super) admitted: Admitted,
     pub(super) outbound: Arc<Outbound>,
     pub(super) settings: Settings,
     pub(super) inbound: Inbound,
@@ -36,7 +40,7 @@ pub(super) struct Opened {
 
 /// Serve the connection to its end; `early` was read behind the request.
 pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
-    let Opened { instance, outbound, settings, inbound, revision, mut seat } = opened;
+    let Opened { instance, turns, admitted, outbound, settings, inbound, revision, mut seat } = opened;
     seat.open(&outbound);
     let socket = Socket::new(stream, &early, outbound.clone(), inbound).await;
     let now = Instant::now();
@@ -47,6 +51,9 @@ pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
         timer: Box::pin(tokio::time::sleep(Duration::MAX)),
         now,
         turn_began: None,
+        must_wait: false,
+        admitted,
+        turns,
         events: VecDeque::new(),
         traffic: Traffic::default(),
         outbound,
@@ -72,6 +79,10 @@ struct Connection {
     now: Instant,
     /// Since when this task has not paused; none while it does.
     turn_began: Option<Instant>,
+    /// Whether the guest has to wait for its turn before it is called.
+    must_wait: bool,
+    admitted: Admitted,
+    turns: Arc<Turns>,
     /// What happened but is not stepped yet.
     events: VecDeque<Event>,
     traffic: Traffic,
@@ -112,6 +123,8 @@ impl Connection {
                     let returned = self.call(running, &call).await;
                     if returned == Returned::Trapped || matches!(call, Call::Close(_)) {
                         instance = None;
+                        // Clearing the guest's memory takes its time too.
+                        self.now = Instant::now();
                     }
                     self.session.step(Event::Returned(returned), self.now);
                 }
@@ -133,8 +146,16 @@ impl Connection {
             self.traffic.messages_in += 1;
             self.traffic.bytes_in += message.len() as u64;
         }
+        let connection = self.outbound.id;
+        let turns = std::mem::take(&mut self.must_wait).then(|| self.turns.clone());
         let returned = {
-            let mut running = pin!(instance.call(self.outbound.id, call));
+            let mut running = pin!(async {
+                if let Some(turns) = turns {
+                    // Boxed: a call that need not wait has no room for it in its future.
+                    Box::pin(async move { turns.wait().await }).await;
+                }
+                instance.call(connection, call).await
+            });
             loop {
                 match self.next(Some(running.as_mut())).await {
                     Next::Returned(returned) => break returned,
@@ -147,7 +168,12 @@ impl Connection {
         };
         self.now = Instant::now();
         match returned {
-            Ok(Ok(())) => Returned::Done,
+            Ok(Ok(())) => {
+                if self.admitted.is_trial() && matches!(call, Call::Message(_)) {
+                    self.revision.breaker.survived(&mut self.admitted);
+                }
+                Returned::Done
+            }
             Ok(Err(text)) => {
                 self.report_error(call, &text);
                 Returned::Failed
@@ -186,26 +212,39 @@ impl Connection {
         F: Future<Output = Result<Result<(), String>, Trap>>,
     {
         poll_fn(|cx| {
-            if let Some(call) = &mut call
-                && let Poll::Ready(returned) = call.as_mut().poll(cx)
-            {
-                return Poll::Ready(Next::Returned(returned));
+            let began = self.turn();
+            if let Some(call) = &mut call {
+                if let Poll::Ready(returned) = call.as_mut().poll(cx) {
+                    return Poll::Ready(Next::Returned(returned));
+                }
+                // The guest's turn is over, not that of what goes on meanwhile.
+                self.now = Instant::now();
+                self.turns.ran(began, self.now);
+                self.turn_began = Some(self.now);
             }
             self.poll_event(cx).map(Next::Event)
         })
         .await
     }
 
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        if self.turn_began.is_none() {
-            self.now = Instant::now();
-            self.turn_began = Some(self.now);
-            self.outbound.awoken();
-            if let Some(socket) = &mut self.socket {
-                socket.allow(TURN_BYTES.min(self.session.allowance(self.now)));
-            }
+    /// When this turn began: now, if the task has paused before.
+    fn turn(&mut self) -> Instant {
+        if let Some(began) = self.turn_began {
+            return began;
         }
-        let is_turn_over = self.turn_began.is_some_and(|began| self.now.duration_since(began) >= TURN);
+        self.now = Instant::now();
+        self.turn_began = Some(self.now);
+        self.must_wait = self.turns.must_wait(self.now);
+        self.outbound.awoken();
+        if let Some(socket) = &mut self.socket {
+            socket.allow(TURN_BYTES.min(self.session.allowance(self.now)));
+        }
+        self.now
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        let began = self.turn();
+        let is_turn_over = self.now.duration_since(began) >= TURN;
         let mut may_read = !is_turn_over;
         loop {
             if let Some(event) = self.events.pop_front() {
@@ -238,7 +277,6 @@ impl Connection {
             // tokio's own yield: woken at once, a busy worker would look after other sockets only every 61st turn.
             let _ = pin!(tokio::task::yield_now()).poll(cx);
         }
-        self.turn_began = None;
         self.pause();
         Poll::Pending
     }
@@ -289,6 +327,9 @@ impl Connection {
 
     /// The end of a burst: publish what was counted.
     fn pause(&mut self) {
+        if let Some(began) = self.turn_began.take() {
+            self.turns.ran(began, self.now);
+        }
         let messages_out = self.outbound.messages_out();
         let metrics = &self.revision.deployment.metrics;
         metrics.messages_in.increment(self.traffic.messages_in);
@@ -317,6 +358,7 @@ impl Connection {
             "the handler trapped: {trap}\n{}", trap.backtrace
         );
         self.revision.deployment.metrics.trapped(trap.kind.name());
+        self.revision.breaker.trapped(self.admitted, self.now);
     }
 
     fn end(&mut self) {

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::http::header::UPGRADE;
 use ::http::request::Parts;
@@ -14,6 +14,7 @@ use super::socket::Inbound;
 use super::static_files::StaticFiles;
 use super::task::Opened;
 use super::{Context, pages};
+use crate::circuit::Admitted;
 use crate::guest::{Arg, Instance, Request, StartError, Trap, TrapKind};
 use crate::handshake::{Acceptance, BadDecision, Candidate, Decision, OriginVerdict, Refusal, Upgrade};
 use crate::ids::ConnectionId;
@@ -23,6 +24,7 @@ use crate::outbound::{Capacity, Outbound};
 use crate::registry::{Revision, Target};
 use crate::routing::Args;
 use crate::session::{KeepAlive, Settings};
+use crate::share::Turns;
 
 /// Seconds after which a client that met a limit may try again.
 const RETRY_AFTER: u32 = 5;
@@ -96,10 +98,12 @@ impl Handshake<'_> {
         }
         let upgrade = candidate.into_upgrade()?;
         let limits = &revision.manifest.limits;
+        let admitted = self.admit()?;
         let seat = revision.roster.take(limits.connections).ok_or_else(|| self.full(limits))?;
-        let mut instance = self.start().await?;
+        let turns = Turns::new(&revision.deployment.share);
+        let mut instance = self.start(&turns, admitted).await?;
         let request = self.request(&upgrade, args);
-        let acceptance = self.ask(&mut instance, &request, &upgrade).await?;
+        let acceptance = turns.run(self.ask(&mut instance, &request, &upgrade, admitted)).await?;
         let max_message_size = self.max_message_size(&acceptance)?;
         let capacity = Capacity { outbound: limits.outbound, message: limits.largest_sent().max(max_message_size) };
         let outbound = Arc::new(Outbound::new(ConnectionId::next(), acceptance.subprotocol.clone(), capacity));
@@ -114,7 +118,8 @@ impl Handshake<'_> {
         };
         let inbound = Inbound { max_message_size, fragments: limits.fragments };
         let response = acceptance.response(&upgrade);
-        let opened = Opened { instance, outbound, settings, inbound, revision: revision.clone(), seat };
+        let opened =
+            Opened { instance, turns, admitted, outbound, settings, inbound, revision: revision.clone(), seat };
         Ok((response, opened))
     }
 
@@ -128,22 +133,30 @@ impl Handshake<'_> {
         }
     }
 
+    /// Not while this peer's connections keep trapping.
+    fn admit(&self) -> Result<Admitted, Refusal> {
+        self.revision.breaker.admit(self.peer.ip(), Instant::now()).map_err(|wait| {
+            let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+            Refusal::unavailable("This handler has failed too often; it gets a pause.\n", seconds)
+        })
+    }
+
     fn full(&self, limits: &Limits) -> Refusal {
         let value = format_args!("one more, from {}", self.peer);
         self.revision.deployment.hits.report("limits.connections", None, value, limits.connections);
         Refusal::unavailable("This handler has all the connections that it may have.\n", RETRY_AFTER)
     }
 
-    async fn start(&self) -> Result<Instance, Refusal> {
+    async fn start(&self, turns: &Arc<Turns>, admitted: Admitted) -> Result<Instance, Refusal> {
         let deployment = &self.revision.deployment;
-        self.revision.start().await.map_err(|error| match error {
+        self.revision.start(turns).await.map_err(|error| match error {
             StartError::Exhausted => {
                 let allowed = "no more on this host";
                 deployment.hits.report("host.instances", None, "all are in use", allowed);
                 Refusal::unavailable("This host has all the instances that it may have.\n", RETRY_AFTER)
             }
             StartError::Trap(trap) => {
-                self.report(&trap, "instantiation");
+                self.report(&trap, "instantiation", admitted);
                 match trap.kind {
                     TrapKind::Time | TrapKind::Execution => {
                         Refusal::unavailable("The handler did not start in time.\n", RETRY_AFTER)
@@ -170,12 +183,18 @@ impl Handshake<'_> {
     }
 
     /// Let the guest decide, if it wants to.
-    async fn ask(&self, instance: &mut Instance, request: &Request, upgrade: &Upgrade) -> Result<Acceptance, Refusal> {
+    async fn ask(
+        &self,
+        instance: &mut Instance,
+        request: &Request,
+        upgrade: &Upgrade,
+        admitted: Admitted,
+    ) -> Result<Acceptance, Refusal> {
         let answer = match instance.upgrade(request, self.verdict.is_allowed()).await {
             None => return Ok(Acceptance::default()),
             Some(Ok(answer)) => answer,
             Some(Err(trap)) => {
-                self.report(&trap, "upgrade");
+                self.report(&trap, "upgrade", admitted);
                 return Err(match trap.kind {
                     TrapKind::Time | TrapKind::Execution => {
                         let text = "The handler did not answer the handshake in time.\n";
@@ -215,7 +234,7 @@ impl Handshake<'_> {
         Refusal::internal_error()
     }
 
-    fn report(&self, trap: &Trap, function: &'static str) {
+    fn report(&self, trap: &Trap, function: &'static str, admitted: Admitted) {
         let deployment = &self.revision.deployment;
         let kind = trap.kind.name();
         tracing::error!(
@@ -226,6 +245,7 @@ impl Handshake<'_> {
             trap.backtrace
         );
         deployment.metrics.trapped(kind);
+        self.revision.breaker.trapped(admitted, Instant::now());
     }
 }
 

@@ -1,7 +1,7 @@
 //! How long an event has executed: its budget counts the processor's time, not time spent waiting or descheduled.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -27,6 +27,10 @@ struct Running {
     spent: Duration,
     /// The thread's processor time when the guest was last resumed; none before the first tick.
     resumed: Option<Duration>,
+    /// Spent waiting for turns, and not taken yet.
+    waited: Duration,
+    /// Since when the guest waits for its turn.
+    waits_since: Option<Instant>,
 }
 
 impl EventClock {
@@ -50,6 +54,27 @@ impl EventClock {
         };
         running.spent += ran;
         running.spent < running.budget.time
+    }
+
+    /// The guest waits for its turn from now on.
+    pub(super) fn wait(&self) {
+        self.lock().waits_since = Some(Instant::now());
+    }
+
+    /// The guest has its turn.
+    pub(super) fn go_on(&self) {
+        let mut running = self.lock();
+        if let Some(since) = running.waits_since.take() {
+            running.waited += since.elapsed();
+        }
+    }
+
+    /// How long the event has waited for its turns until now, beyond what was taken before.
+    pub(super) fn take_waited(&self) -> Duration {
+        let mut running = self.lock();
+        let now = Instant::now();
+        let waiting = running.waits_since.as_mut().map(|since| now - std::mem::replace(since, now));
+        std::mem::take(&mut running.waited) + waiting.unwrap_or_default()
     }
 
     /// The budget of the running event.

@@ -21,6 +21,7 @@ use crate::limits::Limits;
 use crate::message::Message;
 use crate::outbound::Outbound;
 use crate::session::{Call, CloseCause, CloseInfo};
+use crate::share::Turns;
 
 /// Room for what a call of the host carries beside the guest's whole memory, in bytes.
 const CALL_SLACK: usize = 64 * 1024;
@@ -53,9 +54,9 @@ impl std::fmt::Debug for Instance {
 }
 
 impl Instance {
-    /// Instantiate the artifact within `limits.start_time`.
-    pub async fn start(artifact: &Artifact, shared: &Arc<Shared>) -> Result<Self, StartError> {
-        let mut store = new_store(artifact, shared);
+    /// Instantiate the artifact within `limits.start_time`. A call that goes on over an epoch tick takes its `turns`.
+    pub async fn start(artifact: &Artifact, shared: &Arc<Shared>, turns: &Arc<Turns>) -> Result<Self, StartError> {
+        let mut store = new_store(artifact, shared, turns);
         let clock = store.data().clock.clone();
         let limit = start_budget(&shared.limits);
         clock.start(limit);
@@ -150,9 +151,9 @@ fn execution_budget(limits: &Limits) -> Budget {
     Budget { key: "limits.execution", time: limits.execution }
 }
 
-fn new_store(artifact: &Artifact, shared: &Arc<Shared>) -> Store<State> {
+fn new_store(artifact: &Artifact, shared: &Arc<Shared>, turns: &Arc<Turns>) -> Store<State> {
     let limits = &shared.limits;
-    let mut store = Store::new(&artifact.engine.inner, State::new(shared.clone()));
+    let mut store = Store::new(&artifact.engine.inner, State::new(shared.clone(), turns.clone()));
     store.limiter(|state| &mut state.limiter);
     // All that fits into the guest's memory may be shown to the host: what is too large is refused, and no trap.
     store.set_hostcall_fuel(limits.memory.saturating_add(CALL_SLACK));
@@ -161,8 +162,13 @@ fn new_store(artifact: &Artifact, shared: &Arc<Shared>) -> Store<State> {
         if !state.clock.tick() {
             return Err(ExecutionSpent(state.clock.budget()).into());
         }
-        // tokio's own yield: with a plain one a worker looks after sockets only every 61st tick of a spinning guest.
-        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        let (clock, turns) = (state.clock.clone(), state.turns.clone());
+        let next_turn = async move {
+            clock.wait();
+            turns.next().await;
+            clock.go_on();
+        };
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(next_turn)))
     });
     store
 }
@@ -227,8 +233,8 @@ fn trap(store: &Store<State>, error: &wasmtime::Error) -> Trap {
     Trap::new(error, &state.limiter, state.shared.limits.memory)
 }
 
-/// Drive a call of the guest; none when it takes longer than `limit`, waiting included. A timer exists only once the
-/// guest has yielded or waited.
+/// Drive a call of the guest; none when it takes longer than `limit`, waiting included, but not for its turn. A timer
+/// exists only once the guest has yielded or waited.
 async fn within<F: Future>(limit: Budget, clock: &EventClock, mut call: std::pin::Pin<&mut F>) -> Option<F::Output> {
     let mut timer = None;
     std::future::poll_fn(|context| {
@@ -239,7 +245,14 @@ async fn within<F: Future>(limit: Budget, clock: &EventClock, mut call: std::pin
             return Poll::Ready(Some(output));
         }
         let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit.time)));
-        timer.as_mut().poll(context).map(|()| None)
+        while timer.as_mut().poll(context).is_ready() {
+            let waited = clock.take_waited();
+            if waited.is_zero() {
+                return Poll::Ready(None);
+            }
+            timer.as_mut().reset(tokio::time::Instant::now() + waited);
+        }
+        Poll::Pending
     })
     .await
 }

@@ -16,6 +16,7 @@ use crate::hits::Hits;
 use crate::ids::ConnectionId;
 use crate::limits::Limits;
 use crate::outbound::Outbound;
+use crate::share::Turns;
 use crate::topics::Topics;
 
 /// What the instances of one revision share.
@@ -45,6 +46,7 @@ pub(super) struct State {
     pub(super) shared: Arc<Shared>,
     pub(super) limiter: MemoryLimiter,
     pub(super) clock: Arc<EventClock>,
+    pub(super) turns: Arc<Turns>,
     /// The connections that the instance owns.
     pub(super) connections: BTreeMap<u32, Arc<Outbound>>,
     /// The connection whose event is running; 0 for none.
@@ -54,12 +56,13 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, turns: Arc<Turns>) -> Self {
         shared.instances.increment(1.0);
         State {
             limiter: MemoryLimiter::new(&shared.limits),
             shared,
             clock: Arc::default(),
+            turns,
             connections: BTreeMap::new(),
             current: Arc::default(),
             wasi: None,

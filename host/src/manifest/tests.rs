@@ -25,6 +25,7 @@ fn a_short_manifest_has_defaults() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one row per key")]
 fn every_key_is_read() {
     let manifest = parse(
         r#"
@@ -72,6 +73,9 @@ fn every_limit_is_read() {
         outbound = "1.5MiB"
         slow_consumer_time = "1m"
         connections = 5
+        traps = 3
+        trap_window = "1m"
+        trap_pause = "500ms"
         ping_interval = "20s"
         ping_timeout = "off"
         close_timeout = "1s"
@@ -100,6 +104,9 @@ fn every_limit_is_read() {
         outbound: 3 << 19,
         slow_consumer_time: Duration::from_secs(60),
         connections: 5,
+        traps: Some(3),
+        trap_window: Duration::from_secs(60),
+        trap_pause: Duration::from_millis(500),
         ping_interval: Some(Duration::from_secs(20)),
         ping_timeout: None,
         close_timeout: Duration::from_secs(1),

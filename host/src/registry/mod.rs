@@ -16,6 +16,7 @@ pub use roster::{Roster, Seat};
 use crate::guest::Engine;
 use crate::manifest::{Manifest, StaticFiles};
 use crate::routing::{Args, Conflicts, Found, Table};
+use crate::share::Workers;
 
 /// Why a deployment was refused; what was served before is served still.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +80,7 @@ pub enum Target {
 #[derive(Debug)]
 pub struct Registry {
     engine: Engine,
+    workers: Arc<Workers>,
     current: ArcSwap<Current>,
     /// Held while deploying: one at a time.
     deploying: Mutex<()>,
@@ -94,8 +96,8 @@ struct Current {
 
 impl Registry {
     /// A registry that serves nothing yet.
-    pub fn new(engine: Engine) -> Self {
-        Registry { engine, current: ArcSwap::default(), deploying: Mutex::new(()) }
+    pub fn new(engine: Engine, workers: Arc<Workers>) -> Self {
+        Registry { engine, workers, current: ArcSwap::default(), deploying: Mutex::new(()) }
     }
 
     /// Serve these manifests beside what is served already, a name's new revision in place of its old one. The old
@@ -115,8 +117,8 @@ impl Registry {
         let (mut loaded, mut problems) = (Vec::new(), name_conflicts(&manifests));
         for manifest in manifests {
             let old = before.revisions.get(&manifest.name);
-            let deployment =
-                old.map_or_else(|| Arc::new(Deployment::new(&manifest.name)), |old| old.deployment.clone());
+            let new = || Arc::new(Deployment::new(&manifest.name, &self.workers));
+            let deployment = old.map_or_else(new, |old| old.deployment.clone());
             let number = old.map_or(1, |old| old.number + 1);
             match Revision::load(&self.engine, deployment, number, manifest).await {
                 Ok(revision) => loaded.push(Arc::new(revision)),
@@ -137,6 +139,7 @@ impl Registry {
         self.current.store(current.clone());
         for revision in &loaded {
             revision.deployment.metrics.revision(revision.number);
+            revision.deployment.share.set(revision.manifest.limits.execution_share);
         }
         for (name, old) in &before.revisions {
             if current.revisions.get(name).is_none_or(|now| !Arc::ptr_eq(now, old)) {

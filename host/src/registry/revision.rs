@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::roster::Roster;
+use crate::circuit::Breaker;
 use crate::guest::{Artifact, Engine, Instance, LoadError, LogBudget, Shared, StartError};
 use crate::hits::Hits;
 use crate::manifest::Manifest;
 use crate::metrics::DeploymentMetrics;
+use crate::share::{Share, Turns, Workers};
 use crate::topics::Topics;
 
 /// What outlives the revisions of a deployment.
@@ -20,17 +22,16 @@ pub struct Deployment {
     pub metrics: DeploymentMetrics,
     /// The limits that it runs into.
     pub hits: Arc<Hits>,
+    /// Its part of the worker threads.
+    pub share: Arc<Share>,
 }
 
 impl Deployment {
     /// A deployment without revisions.
-    pub fn new(name: &str) -> Self {
-        Deployment {
-            name: name.to_owned(),
-            topics: Arc::default(),
-            metrics: DeploymentMetrics::new(name),
-            hits: Arc::new(Hits::new(name)),
-        }
+    pub fn new(name: &str, workers: &Arc<Workers>) -> Self {
+        let (metrics, hits) = (DeploymentMetrics::new(name), Arc::new(Hits::new(name)));
+        let share = Arc::new(Share::new(workers, &metrics, &hits));
+        Deployment { name: name.to_owned(), topics: Arc::default(), metrics, hits, share }
     }
 }
 
@@ -47,6 +48,8 @@ pub struct Revision {
     pub shared: Arc<Shared>,
     /// The open connections.
     pub roster: Arc<Roster>,
+    /// Keeps away whose connections keep trapping.
+    pub breaker: Breaker,
     /// None when the manifest has static files and no routes.
     artifact: Option<Artifact>,
 }
@@ -88,10 +91,12 @@ impl Revision {
             hits: deployment.hits.clone(),
         });
         if let Some(artifact) = &artifact {
-            let trial = Instance::start(artifact, &shared).await;
+            let turns = Turns::new(&deployment.share);
+            let trial = Instance::start(artifact, &shared, &turns).await;
             trial.map_err(|error| RevisionError::Trial { name: deployment.name.clone(), error })?;
         }
-        Ok(Revision { deployment, number, manifest, shared, roster: Arc::default(), artifact })
+        let breaker = Breaker::new(&manifest.limits, &deployment.hits, &deployment.metrics.circuits);
+        Ok(Revision { deployment, number, manifest, shared, roster: Arc::default(), breaker, artifact })
     }
 
     /// Whether the guest has a say in the handshake.
@@ -99,10 +104,10 @@ impl Revision {
         self.artifact.as_ref().is_some_and(Artifact::exports_upgrade)
     }
 
-    /// Start an instance.
-    pub async fn start(&self) -> Result<Instance, StartError> {
+    /// Start an instance that has these turns.
+    pub async fn start(&self, turns: &Arc<Turns>) -> Result<Instance, StartError> {
         match &self.artifact {
-            Some(artifact) => Instance::start(artifact, &self.shared).await,
+            Some(artifact) => turns.run(Instance::start(artifact, &self.shared, turns)).await,
             // Without routes nothing leads here.
             None => Err(StartError::Exhausted),
         }

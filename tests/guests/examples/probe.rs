@@ -5,7 +5,7 @@
 //! for `open` stand in the query string: `?open=subscribe+a%0aid`.
 
 use std::fmt::Debug;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use test_guests::query;
@@ -113,6 +113,13 @@ impl Probe {
             "spin" => loop {
                 std::hint::spin_loop();
             },
+            "work" => {
+                let (began, time) = (Instant::now(), Duration::from_millis(argument.parse().ok()?));
+                while began.elapsed() < time {
+                    std::hint::spin_loop();
+                }
+            }
+            "chatter" => (0..argument.parse::<u32>().ok()?).for_each(|line| println!("line {line}")),
             "recurse" => return Some(recurse(u64::MAX).to_string()),
             "sleep" => thread::sleep(Duration::from_millis(argument.parse().ok()?)),
             "grow" => self.hoard.push(vec![1; argument.parse::<usize>().ok()? << 20]),

@@ -76,7 +76,7 @@ async fn connections_of_a_peer() {
 }
 
 /// The status line that answers a handshake from another of the machine's own addresses.
-async fn status_from(address: &str, host: &TestHost) -> String {
+pub(crate) async fn status_from(address: &str, host: &TestHost) -> String {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(address.parse::<SocketAddr>().expect("an address")).expect("all of 127.0.0.0/8 is this machine");
     let mut stream = within("the connection", socket.connect(host.addr())).await.expect("the host listens");
