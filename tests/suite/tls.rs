@@ -77,10 +77,10 @@ async fn a_websocket_over_tls() {
 async fn r01_a_flooding_peer_is_told_why_over_tls() {
     let certificate = certificate();
     let host = serving(&certificate).start().await;
-    for _ in 0..5 {
+    for _ in 0..3 {
         let connecting = tokio_tungstenite::client_async("wss://localhost/ws", connect(&host, &certificate).await);
         let (mut socket, _) = within("the handshake", connecting).await.expect("the handshake is accepted");
-        let pings = Frame::new(PING, &[b'x'; 125]).bytes().repeat(3000);
+        let pings = Frame::new(PING, &[b'x'; 125]).bytes().repeat(40_000);
         within("the host to read", socket.get_mut().write_all(&pings)).await.expect("the connection is open");
         let close = loop {
             let message = within("the close frame", socket.next()).await.expect("a close frame");
