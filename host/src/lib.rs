@@ -28,6 +28,7 @@ pub mod message;
 pub mod ids;
 pub mod metrics;
 pub mod hits;
+pub mod pace;
 pub mod routing;
 pub mod manifest;
 pub mod host_config;

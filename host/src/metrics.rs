@@ -14,6 +14,7 @@ pub fn describe() {
     describe_counter!("whimbrel_messages_sent_total", "Messages queued for peers, publications included");
     describe_counter!("whimbrel_bytes_received_total", "Payload bytes given to handlers");
     describe_counter!("whimbrel_bytes_sent_total", "Bytes of frames taken by sockets");
+    describe_counter!("whimbrel_instructions_total", "Instructions of guests with metering = fuel");
     describe_counter!("whimbrel_traps_total", "Guest calls that ended with a trap, by kind");
     describe_counter!("whimbrel_guest_errors_total", "Guest calls that returned an error, by function");
     describe_counter!("whimbrel_limits_hit_total", "Limits that were reached, by limit");
@@ -37,6 +38,8 @@ pub struct DeploymentMetrics {
     pub bytes_in: Counter,
     /// Bytes of frames taken by sockets.
     pub bytes_out: Counter,
+    /// Instructions executed, where they are counted.
+    pub instructions: Counter,
 }
 
 impl std::fmt::Debug for DeploymentMetrics {
@@ -58,6 +61,7 @@ impl DeploymentMetrics {
             messages_out: counter!("whimbrel_messages_sent_total", "deployment" => label()),
             bytes_in: counter!("whimbrel_bytes_received_total", "deployment" => label()),
             bytes_out: counter!("whimbrel_bytes_sent_total", "deployment" => label()),
+            instructions: counter!("whimbrel_instructions_total", "deployment" => label()),
         }
     }
 

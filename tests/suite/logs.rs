@@ -108,13 +108,13 @@ async fn a_log_of_json_is_one_object_per_line() {
 }
 
 /// What the metrics endpoint tells.
-struct Metrics {
+pub(crate) struct Metrics {
     values: BTreeMap<String, f64>,
     text: String,
 }
 
 impl Metrics {
-    async fn read(host: &TestHost) -> Self {
+    pub(crate) async fn read(host: &TestHost) -> Self {
         let url = host.metrics_url().await;
         let address = url.trim_start_matches("http://").trim_end_matches("/metrics");
         let mut raw = Raw::connect(address.parse().expect("an address")).await;
@@ -133,7 +133,7 @@ impl Metrics {
     }
 
     /// A metric with its labels; 0 for one that has not been touched.
-    fn value(&self, name: &str) -> f64 {
+    pub(crate) fn value(&self, name: &str) -> f64 {
         self.values.get(name).copied().unwrap_or(0.0)
     }
 }

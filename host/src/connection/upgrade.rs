@@ -13,13 +13,13 @@ use super::socket::Inbound;
 use super::static_files::StaticFiles;
 use super::task::Opened;
 use super::{Context, pages};
-use crate::guest::{Arg, Instance, Request, StartError, Trap, TrapKind};
+use crate::guest::{Arg, Instance, Remains, Request, StartError, Trap, TrapKind};
 use crate::handshake::{Acceptance, BadDecision, Candidate, Decision, OriginVerdict, Refusal, Upgrade};
 use crate::ids::ConnectionId;
 use crate::limits::Limits;
 use crate::metrics;
 use crate::outbound::{Capacity, Outbound};
-use crate::registry::{Revision, Target};
+use crate::registry::{Revision, Target, TrappedEvent};
 use crate::routing::Args;
 use crate::session::{KeepAlive, Settings};
 
@@ -94,9 +94,9 @@ impl Handshake<'_> {
         let upgrade = candidate.into_upgrade()?;
         let limits = &revision.manifest.limits;
         let seat = revision.roster.take(limits.connections).ok_or_else(|| self.full(limits))?;
-        let mut instance = self.start().await?;
+        let instance = self.start(upgrade.headers.len()).await?;
         let request = self.request(&upgrade, args);
-        let acceptance = self.ask(&mut instance, &request, &upgrade).await?;
+        let (mut instance, acceptance) = self.ask(instance, &request, &upgrade).await?;
         let max_message_size = self.max_message_size(&acceptance)?;
         let capacity = Capacity { outbound: limits.outbound, message: limits.largest_sent().max(max_message_size) };
         let outbound = Arc::new(Outbound::new(ConnectionId::next(), acceptance.subprotocol.clone(), capacity));
@@ -108,7 +108,8 @@ impl Handshake<'_> {
         };
         let inbound = Inbound { max_message_size, fragments: limits.fragments };
         let response = acceptance.response(&upgrade);
-        let opened = Opened { instance, outbound, settings, inbound, revision: revision.clone(), seat };
+        let (revision, headers) = (revision.clone(), upgrade.headers.len());
+        let opened = Opened { instance, outbound, settings, inbound, revision, headers, seat };
         Ok((response, opened))
     }
 
@@ -128,18 +129,21 @@ impl Handshake<'_> {
         Refusal::unavailable("This handler has all the connections that it may have.\n", RETRY_AFTER)
     }
 
-    async fn start(&self) -> Result<Instance, Refusal> {
+    async fn start(&self, headers: usize) -> Result<Instance, Refusal> {
         let deployment = &self.revision.deployment;
-        self.revision.start().await.map_err(|error| match error {
+        let started = self.revision.start().await;
+        started.inspect(|instance| self.meter("instantiation", instance)).map_err(|error| match error {
             StartError::Exhausted => {
                 let allowed = "no more on this host";
-                deployment.hits.report("host.instances", None, "all are in use", allowed);
+                let setting = self.revision.manifest.metering.instances();
+                deployment.hits.report(setting, None, "all are in use", allowed);
                 Refusal::unavailable("This host has all the instances that it may have.\n", RETRY_AFTER)
             }
-            StartError::Trap(trap) => {
-                self.report(&trap, "instantiation");
-                match trap.kind {
-                    TrapKind::Time | TrapKind::Execution => {
+            StartError::Trap { trap, remains } => {
+                let kind = trap.kind;
+                self.report("instantiation", headers, trap, remains);
+                match kind {
+                    TrapKind::Time | TrapKind::Execution | TrapKind::Instructions => {
                         Refusal::unavailable("The handler did not start in time.\n", RETRY_AFTER)
                     }
                     _ => Refusal::internal_error(),
@@ -164,14 +168,23 @@ impl Handshake<'_> {
     }
 
     /// Let the guest decide, if it wants to.
-    async fn ask(&self, instance: &mut Instance, request: &Request, upgrade: &Upgrade) -> Result<Acceptance, Refusal> {
-        let answer = match instance.upgrade(request, self.verdict.is_allowed()).await {
-            None => return Ok(Acceptance::default()),
-            Some(Ok(answer)) => answer,
-            Some(Err(trap)) => {
-                self.report(&trap, "upgrade");
-                return Err(match trap.kind {
-                    TrapKind::Time | TrapKind::Execution => {
+    async fn ask(
+        &self,
+        mut instance: Instance,
+        request: &Request,
+        upgrade: &Upgrade,
+    ) -> Result<(Instance, Acceptance), Refusal> {
+        let Some(answer) = instance.upgrade(request, self.verdict.is_allowed()).await else {
+            return Ok((instance, Acceptance::default()));
+        };
+        self.meter("upgrade", &instance);
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(mut trap) => {
+                let (kind, remains) = (trap.kind, instance.into_remains(&mut trap));
+                self.report("upgrade", upgrade.headers.len(), trap, remains);
+                return Err(match kind {
+                    TrapKind::Time | TrapKind::Execution | TrapKind::Instructions => {
                         let text = "The handler did not answer the handshake in time.\n";
                         Refusal::text(StatusCode::GATEWAY_TIMEOUT, text)
                     }
@@ -180,7 +193,7 @@ impl Handshake<'_> {
             }
         };
         match Decision::check(answer, upgrade) {
-            Ok(Decision::Accept(acceptance)) => Ok(acceptance),
+            Ok(Decision::Accept(acceptance)) => Ok((instance, acceptance)),
             Ok(Decision::Refuse(refusal)) => {
                 if refusal.status == StatusCode::FORBIDDEN {
                     // Says why, where the origin was the reason; the guest's own answer is what the client gets.
@@ -209,17 +222,16 @@ impl Handshake<'_> {
         Refusal::internal_error()
     }
 
-    fn report(&self, trap: &Trap, function: &'static str) {
-        let deployment = &self.revision.deployment;
-        let kind = trap.kind.name();
-        tracing::error!(
-            deployment = deployment.name,
-            function,
-            kind,
-            "the handler trapped: {trap}\n{}",
-            trap.backtrace
-        );
-        deployment.metrics.trapped(kind);
+    fn report(&self, function: &'static str, headers: usize, trap: Box<Trap>, remains: Option<Remains>) {
+        let event = TrappedEvent { function, headers: Some(headers), ..TrappedEvent::default() };
+        self.revision.trapped(event, trap, remains);
+    }
+
+    /// Say what the guest's part in the handshake has cost, where that is counted.
+    fn meter(&self, function: &'static str, instance: &Instance) {
+        if let Some(instructions) = instance.instructions() {
+            tracing::debug!(deployment = self.revision.deployment.name, function, instructions, "event");
+        }
     }
 }
 

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::roster::Roster;
-use crate::guest::{Artifact, Engine, Instance, LoadError, LogBudget, Shared, StartError};
+use super::traps::{Report, TrapReports, TrappedEvent};
+use crate::guest::{Artifact, Engine, Instance, LoadError, LogBudget, Remains, Shared, StartError, Symbols, Trap};
 use crate::hits::Hits;
+use crate::host_config::CoreDumpSettings;
 use crate::manifest::Manifest;
 use crate::metrics::DeploymentMetrics;
 use crate::topics::Topics;
@@ -20,6 +22,7 @@ pub struct Deployment {
     pub metrics: DeploymentMetrics,
     /// The limits that it runs into.
     pub hits: Arc<Hits>,
+    traps: Arc<TrapReports>,
 }
 
 impl Deployment {
@@ -30,6 +33,7 @@ impl Deployment {
             topics: Arc::default(),
             metrics: DeploymentMetrics::new(name),
             hits: Arc::new(Hits::new(name)),
+            traps: Arc::new(TrapReports::new(name)),
         }
     }
 }
@@ -49,6 +53,8 @@ pub struct Revision {
     pub roster: Arc<Roster>,
     /// None when the manifest has static files and no routes.
     artifact: Option<Artifact>,
+    /// None when host or manifest want no core dumps.
+    coredumps: Option<CoreDumpSettings>,
 }
 
 /// Why a deployment was refused; nothing that was served before has changed.
@@ -62,8 +68,8 @@ pub enum RevisionError {
     Trial {
         /// The deployment.
         name: String,
-        /// What happened.
-        error: StartError,
+        /// What happened, and for a trap where.
+        error: String,
     },
 }
 
@@ -79,24 +85,45 @@ impl Revision {
             true => None,
             false => Some(load(engine, &manifest).await?),
         };
+        let coredumps = engine.coredumps().filter(|_| manifest.coredumps).cloned();
         let shared = Arc::new(Shared {
             limits: manifest.limits.clone(),
             environment: manifest.environment.clone(),
             topics: deployment.topics.clone(),
             log: Arc::new(LogBudget::new(&deployment.name, &manifest.limits)),
             instances: deployment.metrics.instances.clone(),
+            instructions: deployment.metrics.instructions.clone(),
+            coredumps: coredumps.is_some(),
             hits: deployment.hits.clone(),
         });
-        if let Some(artifact) = &artifact {
-            let trial = Instance::start(artifact, &shared).await;
-            trial.map_err(|error| RevisionError::Trial { name: deployment.name.clone(), error })?;
+        if let Some(artifact) = &artifact
+            && let Err(error) = Instance::start(artifact, &shared).await
+        {
+            let error = explain(error, artifact.symbols().cloned()).await;
+            return Err(RevisionError::Trial { name: deployment.name.clone(), error });
         }
-        Ok(Revision { deployment, number, manifest, shared, roster: Arc::default(), artifact })
+        Ok(Revision { deployment, number, manifest, shared, roster: Arc::default(), artifact, coredumps })
     }
 
     /// Whether the guest has a say in the handshake.
     pub fn exports_upgrade(&self) -> bool {
         self.artifact.as_ref().is_some_and(Artifact::exports_upgrade)
+    }
+
+    /// A call of the guest trapped: count it, and say all that is known.
+    pub fn trapped(&self, event: TrappedEvent, trap: Box<Trap>, remains: Option<Remains>) {
+        let Deployment { metrics, hits, traps, .. } = &*self.deployment;
+        metrics.trapped(trap.kind.name());
+        if let Some(limit) = trap.limit {
+            hits.count(limit);
+        }
+        traps.report(Report {
+            revision: self.number,
+            event,
+            trap,
+            symbols: self.artifact.as_ref().and_then(Artifact::symbols).cloned(),
+            dump: remains.zip(self.coredumps.clone()),
+        });
     }
 
     /// Start an instance.
@@ -109,12 +136,28 @@ impl Revision {
     }
 }
 
+/// What an author needs to find out why the trial instance trapped: told with the refusal, and not in the log.
+async fn explain(error: StartError, symbols: Option<Arc<Symbols>>) -> String {
+    let StartError::Trap { mut trap, .. } = error else { return error.to_string() };
+    let message = trap.to_string();
+    let backtrace = tokio::task::spawn_blocking(move || {
+        // Without lines it is still worth telling.
+        let _ = symbols.map(|symbols| symbols.locate(&mut trap.backtrace));
+        trap.backtrace.to_string()
+    });
+    match backtrace.await {
+        Ok(backtrace) if !backtrace.is_empty() => format!("{message}\n{backtrace}"),
+        _ => message,
+    }
+}
+
 /// Compiling takes long: off the serving threads.
 async fn load(engine: &Engine, manifest: &Manifest) -> Result<Artifact, LoadError> {
     let (engine, path, limits) = (engine.clone(), manifest.component.clone(), manifest.limits.clone());
+    let metering = manifest.metering;
     let loading = {
         let path = path.clone();
-        tokio::task::spawn_blocking(move || Artifact::load(&engine, &path, &limits))
+        tokio::task::spawn_blocking(move || Artifact::load(&engine, &path, &limits, metering))
     };
     loading.await.unwrap_or_else(|panic| {
         let problems = vec![format!("the compiler failed: {panic}")];
