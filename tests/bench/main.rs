@@ -8,6 +8,7 @@ mod guest;
 mod idle;
 mod load;
 mod machine;
+mod metering;
 mod plain;
 mod row;
 mod server;
@@ -40,6 +41,8 @@ enum Command {
     Load(load::Options),
     /// Open and close connections at one server and print the count
     Storm(storm::Options),
+    /// Measure what epoch checks and fuel cost a guest
+    Metering(metering::Options),
     /// Hold idle connections at one server and print what each adds to its memory
     Idle(idle::Options),
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Some(Command::Plain(options)) => plain::run(&options),
         Some(Command::Load(options)) => load::run(&options),
         Some(Command::Storm(options)) => storm::run(&options),
+        Some(Command::Metering(options)) => metering::run(&options),
         Some(Command::Idle(options)) => idle::run(&options),
     };
     match result {
