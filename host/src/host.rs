@@ -1,6 +1,7 @@
 //! The running process: engine, registry and listeners put together.
 
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use tokio::runtime::Handle;
 
 use crate::connection::{self, Context};
 use crate::guest::{Engine, EngineError, EngineSettings, capacity};
-use crate::host_config::HostConfig;
-use crate::manifest::Manifest;
+use crate::host_config::{HostConfig, METERED_INSTANCES};
+use crate::manifest::{Manifest, Metering};
 use crate::metrics;
 use crate::registry::{DeployErrors, Registry, Revision};
 use crate::server::{self, BindError, Drain, Drained, Server, Settings};
@@ -38,6 +39,25 @@ pub enum StartError {
         room: u32,
         /// The setting that would do.
         needed: usize,
+    },
+    /// None would be left for guests whose instructions are not counted.
+    #[error(
+        "host.metered_instances: {asked} is not less than all of the host's instances, which are {all}; lower it, or raise \
+         host.instances"
+    )]
+    MeteredInstances {
+        /// Asked for.
+        asked: usize,
+        /// All that the host has.
+        all: u32,
+    },
+    /// The folder for core dumps cannot be had.
+    #[error("coredumps.dir: {dir} cannot be used: {source}", dir = .dir.display())]
+    CoreDumps {
+        /// The folder.
+        dir: PathBuf,
+        /// Why.
+        source: std::io::Error,
     },
     /// The engine cannot be set up.
     #[error(transparent)]
@@ -80,7 +100,8 @@ impl Host {
             None => None,
         };
         let recorder = metrics.as_ref().and_then(|_| recorder());
-        let engine = Engine::new(&engine_settings(&config, cache)?)?;
+        let is_metered = manifests.iter().any(|manifest| manifest.metering == Metering::Fuel);
+        let engine = Engine::new(&engine_settings(&config, is_metered, cache)?)?;
         let workers = Workers::new(Handle::current().metrics().num_workers());
         let registry = Registry::new(engine, workers);
         registry.deploy(manifests).await?;
@@ -144,9 +165,17 @@ async fn serve(server: Server, guard: server::Guard, context: Arc<Context>) {
         .await;
 }
 
-fn engine_settings(config: &HostConfig, cache: Option<PathBuf>) -> Result<EngineSettings, StartError> {
+fn engine_settings(
+    config: &HostConfig,
+    is_metered: bool,
+    cache: Option<PathBuf>,
+) -> Result<EngineSettings, StartError> {
+    if let Some(coredumps) = &config.coredumps {
+        let dir = coredumps.dir.clone();
+        private_folder(&dir).map_err(|source| StartError::CoreDumps { dir, source })?;
+    }
     let room = capacity::instances();
-    let instances = match config.host.instances {
+    let all = match config.host.instances {
         None => room,
         Some(asked) => match u32::try_from(asked) {
             Ok(asked) if asked <= room => asked,
@@ -156,7 +185,30 @@ fn engine_settings(config: &HostConfig, cache: Option<PathBuf>) -> Result<Engine
             }
         },
     };
-    Ok(EngineSettings::new(config, instances, cache))
+    let (instances, metered) = shares(all, room, config.host.metered_instances, is_metered)?;
+    Ok(EngineSettings::new(config, instances, metered, cache))
+}
+
+/// How many instances each of the two engines gets: those that count instructions are taken from all, when the operator
+/// or a deployment of the start wants them; else what the machine has room for beyond is left for a later deployment.
+fn shares(all: u32, room: u32, asked: Option<usize>, is_metered: bool) -> Result<(u32, u32), StartError> {
+    let metered = match asked {
+        Some(asked) => match u32::try_from(asked) {
+            Ok(metered) if metered < all => metered,
+            _ => return Err(StartError::MeteredInstances { asked, all }),
+        },
+        None if is_metered => METERED_INSTANCES.min(all / 2).max(1),
+        None => return Ok((all, METERED_INSTANCES.min(room.saturating_sub(all)))),
+    };
+    Ok((all.saturating_sub(metered).max(1), metered))
+}
+
+/// A folder that can be written into; made when it is not there, for the host's user only.
+fn private_folder(dir: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let probe = dir.join(".whimbrel");
+    std::fs::write(&probe, "")?;
+    std::fs::remove_file(probe)
 }
 
 /// As many connections as the limit of open files leaves room for, after raising it as far as allowed.
@@ -179,4 +231,20 @@ fn recorder() -> Option<PrometheusHandle> {
             recorder.inspect_err(|error| tracing::error!("metrics are not recorded: {error}")).ok()
         })
         .clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shares;
+
+    #[test]
+    fn metered_instances_are_taken_from_all() {
+        let shares = |all, room, asked, is_metered| shares(all, room, asked, is_metered).ok();
+        assert_eq!(shares(10_088, 10_088, None, false), Some((10_088, 0)));
+        assert_eq!(shares(10_088, 10_088, None, true), Some((9_088, 1_000)));
+        assert_eq!(shares(9_500, 10_088, None, false), Some((9_500, 588)));
+        assert_eq!(shares(20, 10_088, None, true), Some((10, 10)));
+        assert_eq!(shares(20, 10_088, Some(5), false), Some((15, 5)));
+        assert_eq!(shares(20, 10_088, Some(20), true), None);
+    }
 }

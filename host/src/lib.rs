@@ -30,6 +30,7 @@ pub mod metrics;
 pub mod hits;
 pub mod share;
 pub mod circuit;
+pub mod pace;
 pub mod routing;
 pub mod manifest;
 pub mod host_config;

@@ -15,6 +15,7 @@ pub fn describe() {
     describe_counter!("whimbrel_messages_sent_total", "Messages queued for peers, publications included");
     describe_counter!("whimbrel_bytes_received_total", "Payload bytes given to handlers");
     describe_counter!("whimbrel_bytes_sent_total", "Bytes of frames taken by sockets");
+    describe_counter!("whimbrel_instructions_total", "Instructions of guests with metering = fuel");
     describe_counter!("whimbrel_traps_total", "Guest calls that ended with a trap, by kind");
     describe_counter!("whimbrel_guest_errors_total", "Guest calls that returned an error, by function");
     describe_counter!("whimbrel_limits_hit_total", "Limits that were reached, by limit");
@@ -46,6 +47,8 @@ pub struct DeploymentMetrics {
     pub executed: Counter,
     /// Times that a guest waited for its deployment's share.
     pub share_waits: Counter,
+    /// Instructions executed, where they are counted.
+    pub instructions: Counter,
 }
 
 impl std::fmt::Debug for DeploymentMetrics {
@@ -70,6 +73,7 @@ impl DeploymentMetrics {
             bytes_out: counter!("whimbrel_bytes_sent_total", "deployment" => label()),
             executed: counter!("whimbrel_execution_microseconds_total", "deployment" => label()),
             share_waits: counter!("whimbrel_share_waits_total", "deployment" => label()),
+            instructions: counter!("whimbrel_instructions_total", "deployment" => label()),
         }
     }
 

@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
          memory at {} connections that have exchanged one message.\n",
         options.idle_connections
     );
-    print!("{}", table::render(&results, &[GOOD, NAIVE]));
+    print!("{}", table::render(results, &[GOOD, NAIVE]));
     Ok(())
 }
 

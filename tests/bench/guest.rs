@@ -16,16 +16,23 @@ pub(crate) fn host(component: Option<&Path>, folder: &Path) -> anyhow::Result<Sp
         Some(path) => path.canonicalize().with_context(|| format!("no component at {}", path.display()))?,
         None => build_echo()?,
     };
+    metered_host("whimbrel", &component, "time", folder)
+}
+
+/// The same with another name and way of metering.
+pub(crate) fn metered_host(name: &str, component: &Path, metering: &str, folder: &Path) -> anyhow::Result<Spec> {
     let deployment = folder.join("echo");
     std::fs::create_dir_all(&deployment)?;
-    let manifest = format!("name = \"echo\"\ncomponent = {component:?}\nroutes = [\"/echo\"]\n");
+    let manifest =
+        format!("name = \"echo\"\ncomponent = {component:?}\nroutes = [\"/echo\"]\nmetering = {metering:?}\n");
     std::fs::write(deployment.join("whimbrel.toml"), manifest)?;
     let deployment = deployment.to_string_lossy();
     let command = [HOST, "serve", "--listen", "127.0.0.1:0", "--workers", "1", "--log-level", "warn", &deployment];
-    Ok(Spec::printing("whimbrel", "/echo", command))
+    Ok(Spec::printing(name, "/echo", command))
 }
 
-fn build_echo() -> anyhow::Result<PathBuf> {
+/// The echo example as a component.
+pub(crate) fn build_echo() -> anyhow::Result<PathBuf> {
     let root = Path::new(MANIFEST_DIR).parent().context("the host crate has no parent folder")?;
     // The folder of the test guests: what they have in common is built once.
     let target = root.join("target/guests");

@@ -9,6 +9,7 @@ mod guest;
 mod idle;
 mod load;
 mod machine;
+mod metering;
 mod neighbour;
 mod plain;
 mod row;
@@ -44,6 +45,8 @@ enum Command {
     Storm(storm::Options),
     /// Measure the latency of a deployment beside hostile ones and print a table
     Neighbour(neighbour::Options),
+    /// Measure what epoch checks and fuel cost a guest
+    Metering(metering::Options),
     /// Hold idle connections at one server and print what each adds to its memory
     Idle(idle::Options),
 }
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Some(Command::Load(options)) => load::run(&options),
         Some(Command::Storm(options)) => storm::run(&options),
         Some(Command::Neighbour(options)) => neighbour::run(&options),
+        Some(Command::Metering(options)) => metering::run(&options),
         Some(Command::Idle(options)) => idle::run(&options),
     };
     match result {

@@ -11,17 +11,23 @@ pub(crate) struct Series {
 }
 
 /// The table; `references` are the servers that all are compared with.
-pub(crate) fn render(rows: &[(Row, Vec<Series>)], references: &[&str]) -> String {
+pub(crate) fn render(rows: Vec<(Row, Vec<Series>)>, references: &[&str]) -> String {
+    let rows: Vec<_> = rows.into_iter().map(|(row, all)| (row.title(), all)).collect();
+    render_titled(&rows, references)
+}
+
+/// The same with titles of any kind.
+pub(crate) fn render_titled(rows: &[(&str, Vec<Series>)], references: &[&str]) -> String {
     let mut table = String::from("| measure | server | median |");
     for reference in references {
         table.push_str(&format!(" to {reference} (least to most) |"));
     }
     table.push_str("\n| --- | --- | ---: |");
     table.push_str(&" --- |".repeat(references.len()));
-    for (row, all) in rows {
+    for (title, all) in rows {
         for series in all {
             let median = number(median(&series.values));
-            let (title, server) = (row.title(), &series.server);
+            let server = &series.server;
             table.push_str(&format!("\n| {title} | {server} | {median} |"));
             for reference in references {
                 let base = all.iter().find(|other| other.server == *reference);

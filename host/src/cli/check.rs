@@ -30,8 +30,8 @@ pub(crate) struct CheckArgs {
 }
 
 const HELP: &str = "\
-Prints, for each, the component's size, world and imports, the routes and the limits that are in force. All problems are \
-reported at once: of every manifest, of every component, and between their routes.
+Prints, for each, the component's size, world and imports, the routes, how it is metered, and the limits that are in \
+force. All problems are reported at once: of every manifest, of every component, and between their routes.
 
 Examples:
   whimbrel check
@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<ExitCode> {
             Err(Problems(found)) => problems.extend(found),
         }
     }
-    let settings = EngineSettings::new(&config, TRIALS, cache::components());
+    let settings = EngineSettings::new(&config, TRIALS, TRIALS, cache::components());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let engine = Engine::new(&settings)?;
@@ -88,8 +88,8 @@ async fn check(manifest: &Manifest, engine: &Engine) -> Result<String, Problems>
     if manifest.routes.is_empty() {
         return Ok(describe(manifest, None));
     }
-    let artifact =
-        Artifact::load(engine, &manifest.component, &manifest.limits).map_err(|error| Problems::lines(&error))?;
+    let artifact = Artifact::load(engine, &manifest.component, &manifest.limits, manifest.metering);
+    let artifact = artifact.map_err(|error| Problems::lines(&error))?;
     let deployment = Arc::new(Deployment::new(&manifest.name, &Workers::new(1)));
     let trial = Revision::load(engine, deployment, 1, manifest.clone()).await;
     trial.map_err(|error| Problems::lines(&error))?;
@@ -114,6 +114,10 @@ fn describe(manifest: &Manifest, artifact: Option<&Artifact>) -> String {
         row("static", &format!("{} at {}", files.dir.display(), files.at));
     }
     rows(&mut row, "origins", manifest.trusted_origins.iter().map(ToString::to_string));
+    row("metering", manifest.metering.name());
+    if manifest.coredumps {
+        row("coredumps", "of each trap, where the host config names a folder for them");
+    }
     rows(&mut row, "limits", manifest.limits.rows().map(|(name, value)| format!("{name:<20}{value}")));
     text.trim_end().to_owned()
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use whimbrel::host_config::HostConfig;
-use whimbrel::manifest::Manifest;
+use whimbrel::limits::Limits;
+use whimbrel::manifest::{Manifest, Metering};
 use whimbrel::routing::Pattern;
 
 use crate::cli::exit::Problems;
@@ -83,7 +84,9 @@ fn bare(path: &Path, config: &HostConfig) -> Result<Manifest, String> {
         static_files: None,
         trusted_origins: Vec::new(),
         environment: Vec::new(),
-        limits: config.defaults.clone(),
+        metering: Metering::Time,
+        coredumps: false,
+        limits: Limits { instructions: None, ..config.defaults.clone() },
     })
 }
 

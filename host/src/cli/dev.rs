@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use whimbrel::guest::capacity;
 use whimbrel::host::Host;
-use whimbrel::host_config::HostConfig;
+use whimbrel::host_config::{HostConfig, HostLimits, METERED_INSTANCES};
 use whimbrel::manifest::Manifest;
 
 use crate::cli::exit::{self, Problems};
@@ -64,7 +65,7 @@ const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080
 /// Build, serve, watch until a signal.
 pub(crate) fn run(arguments: &DevArgs) -> anyhow::Result<ExitCode> {
     arguments.log.start(LogFormat::Text)?;
-    let mut config = HostConfig { listen: vec![arguments.address()], ..HostConfig::default() };
+    let mut config = HostConfig { listen: vec![arguments.address()], host: limits(), ..HostConfig::default() };
     // Whoever tries out what traps is not to be kept from it.
     config.defaults.traps = None;
     if arguments.tls {
@@ -84,6 +85,12 @@ pub(crate) fn run(arguments: &DevArgs) -> anyhow::Result<ExitCode> {
         }
         ended.map(|()| ExitCode::SUCCESS)
     })
+}
+
+/// The manifest may begin to ask for metering at any time.
+fn limits() -> HostLimits {
+    let half = capacity::instances() / 2;
+    HostLimits { metered_instances: Some(half.min(METERED_INSTANCES) as usize), ..HostLimits::default() }
 }
 
 fn load(dir: &Path, config: &HostConfig) -> Result<Manifest, Problems> {

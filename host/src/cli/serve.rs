@@ -140,10 +140,11 @@ impl Failure {
     /// What the user wrote wrongly is told apart from what went wrong.
     pub(crate) fn into_error(self) -> anyhow::Error {
         match self {
-            Failure::Start(StartError::Engine(_) | StartError::Bind(_)) => self.into(),
-            Failure::Tls(_) | Failure::Start(StartError::Deploy(_) | StartError::Instances { .. }) => {
-                Problems::lines(&self).into()
-            }
+            Failure::Start(StartError::Engine(_) | StartError::Bind(_) | StartError::CoreDumps { .. }) => self.into(),
+            Failure::Tls(_)
+            | Failure::Start(
+                StartError::Deploy(_) | StartError::Instances { .. } | StartError::MeteredInstances { .. },
+            ) => Problems::lines(&self).into(),
         }
     }
 }

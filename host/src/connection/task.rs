@@ -16,7 +16,7 @@ use crate::circuit::Admitted;
 use crate::guest::{Instance, Trap};
 use crate::message::Opcode;
 use crate::outbound::{Outbound, Wish};
-use crate::registry::{Revision, Seat};
+use crate::registry::{Revision, Seat, TrappedEvent};
 use crate::session::{Action, Call, CloseCause, Event, Passed, Returned, Session, Settings};
 use crate::share::Turns;
 
@@ -35,12 +35,14 @@ pub(super) struct Opened {
     pub(super) settings: Settings,
     pub(super) inbound: Inbound,
     pub(super) revision: Arc<Revision>,
+    /// Header fields of the request.
+    pub(super) headers: usize,
     pub(super) seat: Seat,
 }
 
 /// Serve the connection to its end; `early` was read behind the request.
 pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
-    let Opened { instance, turns, admitted, outbound, settings, inbound, revision, mut seat } = opened;
+    let Opened { instance, turns, admitted, outbound, settings, inbound, revision, headers, mut seat } = opened;
     seat.open(&outbound);
     let socket = Socket::new(stream, &early, outbound.clone(), inbound).await;
     let now = Instant::now();
@@ -56,6 +58,9 @@ pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
         turns,
         events: VecDeque::new(),
         traffic: Traffic::default(),
+        messages: 0,
+        instructions: instance.all_instructions(),
+        headers,
         outbound,
         revision,
     };
@@ -86,6 +91,12 @@ struct Connection {
     /// What happened but is not stepped yet.
     events: VecDeque<Event>,
     traffic: Traffic,
+    /// Messages that the guest was given.
+    messages: u64,
+    /// Instructions of the guest until now; none where they are not counted.
+    instructions: Option<u64>,
+    /// Header fields of the request.
+    headers: usize,
     outbound: Arc<Outbound>,
     revision: Arc<Revision>,
 }
@@ -102,7 +113,7 @@ struct Traffic {
 /// What the select yields.
 enum Next {
     Event(Event),
-    Returned(Result<Result<(), String>, Trap>),
+    Returned(Result<Result<(), String>, Box<Trap>>),
 }
 
 impl Connection {
@@ -120,8 +131,11 @@ impl Connection {
             match self.session.next_action() {
                 Some(Action::Call(call)) => {
                     let Some(running) = &mut instance else { return };
-                    let returned = self.call(running, &call).await;
-                    if returned == Returned::Trapped || matches!(call, Call::Close(_)) {
+                    let returned = self.call(running, &call).await.unwrap_or_else(|trap| {
+                        self.report_trap(&call, trap, instance.take());
+                        Returned::Trapped
+                    });
+                    if matches!(call, Call::Close(_)) {
                         instance = None;
                         // Clearing the guest's memory takes its time too.
                         self.now = Instant::now();
@@ -140,10 +154,11 @@ impl Connection {
     }
 
     /// Call the guest; the connection's other rules go on meanwhile.
-    async fn call(&mut self, instance: &mut Instance, call: &Call) -> Returned {
+    async fn call(&mut self, instance: &mut Instance, call: &Call) -> Result<Returned, Box<Trap>> {
         if let Call::Message(message) = call {
             self.outbound.count_in(1);
             self.traffic.messages_in += 1;
+            self.messages += 1;
             self.traffic.bytes_in += message.len() as u64;
         }
         let connection = self.outbound.id;
@@ -167,22 +182,19 @@ impl Connection {
             }
         };
         self.now = Instant::now();
-        match returned {
-            Ok(Ok(())) => {
+        self.meter(call, instance);
+        Ok(match returned? {
+            Ok(()) => {
                 if self.admitted.is_trial() && matches!(call, Call::Message(_)) {
                     self.revision.breaker.survived(&mut self.admitted);
                 }
                 Returned::Done
             }
-            Ok(Err(text)) => {
+            Err(text) => {
                 self.report_error(call, &text);
                 Returned::Failed
             }
-            Err(trap) => {
-                self.report_trap(call, &trap, instance);
-                Returned::Trapped
-            }
-        }
+        })
     }
 
     /// Carry out what needs no guest.
@@ -209,7 +221,7 @@ impl Connection {
     /// The select: the running call of the guest, the socket's two directions with the outbound queue, and the timer.
     async fn next<F>(&mut self, mut call: Option<Pin<&mut F>>) -> Next
     where
-        F: Future<Output = Result<Result<(), String>, Trap>>,
+        F: Future<Output = Result<Result<(), String>, Box<Trap>>>,
     {
         poll_fn(|cx| {
             let began = self.turn();
@@ -350,15 +362,25 @@ impl Connection {
         self.revision.deployment.metrics.failed(function);
     }
 
-    fn report_trap(&self, call: &Call, trap: &Trap, instance: &Instance) {
-        let (deployment, connection, function) = (&self.revision.deployment.name, self.outbound.id.0, call.function());
-        tracing::error!(
-            deployment, connection, function, kind = trap.kind.name(), memory = instance.memory(),
-            execution = ?instance.execution(),
-            "the handler trapped: {trap}\n{}", trap.backtrace
-        );
-        self.revision.deployment.metrics.trapped(trap.kind.name());
+    fn report_trap(&self, call: &Call, mut trap: Box<Trap>, instance: Option<Instance>) {
+        let event = TrappedEvent {
+            function: call.function(),
+            bytes: call.size(),
+            headers: matches!(call, Call::Open).then_some(self.headers),
+            connection: Some(self.outbound.id),
+            messages: Some(self.messages),
+        };
+        let remains = instance.and_then(|instance| instance.into_remains(&mut trap));
+        self.revision.trapped(event, trap, remains);
         self.revision.breaker.trapped(self.admitted, self.now);
+    }
+
+    /// Say what an event has cost, where that is counted.
+    fn meter(&mut self, call: &Call, instance: &Instance) {
+        let Some(instructions) = instance.instructions() else { return };
+        self.instructions = instance.all_instructions();
+        let (deployment, connection, function) = (&self.revision.deployment.name, self.outbound.id.0, call.function());
+        tracing::debug!(deployment, connection, function, instructions, "event");
     }
 
     fn end(&mut self) {
@@ -371,6 +393,7 @@ impl Connection {
         metrics.closed(cause.name());
         let (deployment, connection) = (&self.revision.deployment.name, self.outbound.id.0);
         let code = self.session.end().and_then(|end| end.frame.as_ref()).map(|frame| frame.code);
-        tracing::debug!(deployment, connection, cause = cause.name(), code, "connection closed");
+        let instructions = self.instructions;
+        tracing::debug!(deployment, connection, cause = cause.name(), code, instructions, "connection closed");
     }
 }

@@ -15,13 +15,13 @@ use super::static_files::StaticFiles;
 use super::task::Opened;
 use super::{Context, pages};
 use crate::circuit::Admitted;
-use crate::guest::{Arg, Instance, Request, StartError, Trap, TrapKind};
+use crate::guest::{Arg, Instance, Remains, Request, StartError, Trap, TrapKind};
 use crate::handshake::{Acceptance, BadDecision, Candidate, Decision, OriginVerdict, Refusal, Upgrade};
 use crate::ids::ConnectionId;
 use crate::limits::Limits;
 use crate::metrics;
 use crate::outbound::{Capacity, Outbound};
-use crate::registry::{Revision, Target};
+use crate::registry::{Revision, Target, TrappedEvent};
 use crate::routing::Args;
 use crate::session::{KeepAlive, Settings};
 use crate::share::Turns;
@@ -101,9 +101,9 @@ impl Handshake<'_> {
         let admitted = self.admit()?;
         let seat = revision.roster.take(limits.connections).ok_or_else(|| self.full(limits))?;
         let turns = Turns::new(&revision.deployment.share);
-        let mut instance = self.start(&turns, admitted).await?;
+        let instance = self.start(&turns, upgrade.headers.len(), admitted).await?;
         let request = self.request(&upgrade, args);
-        let acceptance = turns.run(self.ask(&mut instance, &request, &upgrade, admitted)).await?;
+        let (mut instance, acceptance) = turns.run(self.ask(instance, &request, &upgrade, admitted)).await?;
         let max_message_size = self.max_message_size(&acceptance)?;
         let capacity = Capacity { outbound: limits.outbound, message: limits.largest_sent().max(max_message_size) };
         let outbound = Arc::new(Outbound::new(ConnectionId::next(), acceptance.subprotocol.clone(), capacity));
@@ -118,8 +118,8 @@ impl Handshake<'_> {
         };
         let inbound = Inbound { max_message_size, fragments: limits.fragments };
         let response = acceptance.response(&upgrade);
-        let opened =
-            Opened { instance, turns, admitted, outbound, settings, inbound, revision: revision.clone(), seat };
+        let (revision, headers) = (revision.clone(), upgrade.headers.len());
+        let opened = Opened { instance, turns, admitted, outbound, settings, inbound, revision, headers, seat };
         Ok((response, opened))
     }
 
@@ -147,18 +147,21 @@ impl Handshake<'_> {
         Refusal::unavailable("This handler has all the connections that it may have.\n", RETRY_AFTER)
     }
 
-    async fn start(&self, turns: &Arc<Turns>, admitted: Admitted) -> Result<Instance, Refusal> {
+    async fn start(&self, turns: &Arc<Turns>, headers: usize, admitted: Admitted) -> Result<Instance, Refusal> {
         let deployment = &self.revision.deployment;
-        self.revision.start(turns).await.map_err(|error| match error {
+        let started = self.revision.start(turns).await;
+        started.inspect(|instance| self.meter("instantiation", instance)).map_err(|error| match error {
             StartError::Exhausted => {
                 let allowed = "no more on this host";
-                deployment.hits.report("host.instances", None, "all are in use", allowed);
+                let setting = self.revision.manifest.metering.instances();
+                deployment.hits.report(setting, None, "all are in use", allowed);
                 Refusal::unavailable("This host has all the instances that it may have.\n", RETRY_AFTER)
             }
-            StartError::Trap(trap) => {
-                self.report(&trap, "instantiation", admitted);
-                match trap.kind {
-                    TrapKind::Time | TrapKind::Execution => {
+            StartError::Trap { trap, remains } => {
+                let kind = trap.kind;
+                self.report("instantiation", headers, trap, remains, admitted);
+                match kind {
+                    TrapKind::Time | TrapKind::Execution | TrapKind::Instructions => {
                         Refusal::unavailable("The handler did not start in time.\n", RETRY_AFTER)
                     }
                     _ => Refusal::internal_error(),
@@ -185,18 +188,22 @@ impl Handshake<'_> {
     /// Let the guest decide, if it wants to.
     async fn ask(
         &self,
-        instance: &mut Instance,
+        mut instance: Instance,
         request: &Request,
         upgrade: &Upgrade,
         admitted: Admitted,
-    ) -> Result<Acceptance, Refusal> {
-        let answer = match instance.upgrade(request, self.verdict.is_allowed()).await {
-            None => return Ok(Acceptance::default()),
-            Some(Ok(answer)) => answer,
-            Some(Err(trap)) => {
-                self.report(&trap, "upgrade", admitted);
-                return Err(match trap.kind {
-                    TrapKind::Time | TrapKind::Execution => {
+    ) -> Result<(Instance, Acceptance), Refusal> {
+        let Some(answer) = instance.upgrade(request, self.verdict.is_allowed()).await else {
+            return Ok((instance, Acceptance::default()));
+        };
+        self.meter("upgrade", &instance);
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(mut trap) => {
+                let (kind, remains) = (trap.kind, instance.into_remains(&mut trap));
+                self.report("upgrade", upgrade.headers.len(), trap, remains, admitted);
+                return Err(match kind {
+                    TrapKind::Time | TrapKind::Execution | TrapKind::Instructions => {
                         let text = "The handler did not answer the handshake in time.\n";
                         Refusal::text(StatusCode::GATEWAY_TIMEOUT, text)
                     }
@@ -205,7 +212,7 @@ impl Handshake<'_> {
             }
         };
         match Decision::check(answer, upgrade) {
-            Ok(Decision::Accept(acceptance)) => Ok(acceptance),
+            Ok(Decision::Accept(acceptance)) => Ok((instance, acceptance)),
             Ok(Decision::Refuse(refusal)) => {
                 if refusal.status == StatusCode::FORBIDDEN {
                     // Says why, where the origin was the reason; the guest's own answer is what the client gets.
@@ -234,18 +241,24 @@ impl Handshake<'_> {
         Refusal::internal_error()
     }
 
-    fn report(&self, trap: &Trap, function: &'static str, admitted: Admitted) {
-        let deployment = &self.revision.deployment;
-        let kind = trap.kind.name();
-        tracing::error!(
-            deployment = deployment.name,
-            function,
-            kind,
-            "the handler trapped: {trap}\n{}",
-            trap.backtrace
-        );
-        deployment.metrics.trapped(kind);
+    fn report(
+        &self,
+        function: &'static str,
+        headers: usize,
+        trap: Box<Trap>,
+        remains: Option<Remains>,
+        admitted: Admitted,
+    ) {
+        let event = TrappedEvent { function, headers: Some(headers), ..TrappedEvent::default() };
+        self.revision.trapped(event, trap, remains);
         self.revision.breaker.trapped(admitted, Instant::now());
+    }
+
+    /// Say what the guest's part in the handshake has cost, where that is counted.
+    fn meter(&self, function: &'static str, instance: &Instance) {
+        if let Some(instructions) = instance.instructions() {
+            tracing::debug!(deployment = self.revision.deployment.name, function, instructions, "event");
+        }
     }
 }
 

@@ -7,9 +7,11 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre};
 
 use super::bindings::{handler, upgrade};
-use super::engine::Engine;
+use super::engine::{Core, Engine};
 use super::state::State;
+use super::symbols::Symbols;
 use crate::limits::Limits;
+use crate::manifest::Metering;
 
 const HANDLER: &str = "whimbrel:websocket/handler@0.1.0";
 const HANDLER_FUNCTIONS: [&str; 5] = ["open", "on-message", "on-close", "on-ping", "on-pong"];
@@ -58,10 +60,11 @@ impl std::error::Error for LoadError {}
 /// A component compiled, linked, its world checked. Clones share the machine code.
 #[derive(Clone)]
 pub struct Artifact {
-    pub(super) engine: Engine,
+    pub(super) engine: Core,
     pub(super) pre: InstancePre<State>,
     pub(super) handler: std::sync::Arc<handler::GuestIndices>,
     pub(super) upgrade: Option<std::sync::Arc<upgrade::GuestIndices>>,
+    symbols: Option<std::sync::Arc<Symbols>>,
     imports: Vec<String>,
     size: u64,
 }
@@ -74,9 +77,10 @@ impl fmt::Debug for Artifact {
 
 impl Artifact {
     /// Read, compile and check a component. Takes the time of a compiler: not for a serving thread.
-    pub fn load(engine: &Engine, path: &Path, limits: &Limits) -> Result<Self, LoadError> {
+    pub fn load(engine: &Engine, path: &Path, limits: &Limits, metering: Metering) -> Result<Self, LoadError> {
         let fail = |problem: String| LoadError { path: path.to_owned(), problems: vec![problem] };
         let bytes = read(path, limits).map_err(fail)?;
+        let engine = &engine.core(metering).map_err(|error| fail(error.to_string()))?;
         let component = Component::from_binary(&engine.inner, &bytes);
         let component = component.map_err(|error| fail(not_a_component(&bytes, &error)))?;
         let imports = imports(engine, &component);
@@ -97,6 +101,7 @@ impl Artifact {
             pre,
             handler: handler.into(),
             upgrade: upgrade.map(Into::into),
+            symbols: Symbols::of(path, &bytes).map(Into::into),
             imports,
             size: bytes.len() as u64,
         })
@@ -110,6 +115,11 @@ impl Artifact {
     /// The interfaces that the component imports, with their versions.
     pub fn imports(&self) -> &[String] {
         &self.imports
+    }
+
+    /// Where the component's debug information lies; none when it has none.
+    pub fn symbols(&self) -> Option<&std::sync::Arc<Symbols>> {
+        self.symbols.as_ref()
     }
 
     /// The component's size, in bytes.
@@ -147,11 +157,11 @@ fn not_a_component(bytes: &[u8], error: &wasmtime::Error) -> String {
     format!("not a component that can be compiled: {error}")
 }
 
-fn imports(engine: &Engine, component: &Component) -> Vec<String> {
+fn imports(engine: &Core, component: &Component) -> Vec<String> {
     component.component_type().imports(&engine.inner).map(|(name, _)| name.to_owned()).collect()
 }
 
-fn missing_exports(engine: &Engine, component: &Component) -> Vec<String> {
+fn missing_exports(engine: &Core, component: &Component) -> Vec<String> {
     let Some((_, instance)) = component.get_export(None, HANDLER) else {
         let exports: Vec<_> = component.component_type().exports(&engine.inner).map(|(n, _)| n.to_owned()).collect();
         let exports = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };

@@ -1,8 +1,9 @@
-//! The engine: one per host, with its pool of instances and the thread that ticks its epochs.
+//! The engine: one per host, with its pool of instances and the thread that ticks its epochs. A second one, which counts
+//! instructions, exists only when a deployment asks for that: counting costs every guest that is compiled for it.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use wasmtime::component::Linker;
@@ -12,8 +13,9 @@ use wasmtime::{
 
 use super::imports;
 use super::state::State;
-use crate::host_config::HostConfig;
+use crate::host_config::{CoreDumpSettings, HostConfig};
 use crate::limits::{EPOCH_TICK, KEYS};
+use crate::manifest::Metering;
 
 /// Tables that a typical component needs; std Rust has two.
 const TABLES_PER_INSTANCE: u32 = 3;
@@ -25,12 +27,16 @@ const SLOT: usize = 4 << 30;
 const HOST_STACK: usize = 1536 * 1024;
 /// Memory of an ended instance that is cleared instead of given back, in bytes.
 const KEEP_RESIDENT: usize = 256 * 1024;
+/// Functions that a backtrace shows, the innermost ones.
+const FRAMES: usize = 20;
 
 /// What the operator decides about the engine.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
     /// Instances that may live at once.
     pub instances: u32,
+    /// Instances beside them that may live at once of guests whose instructions are counted.
+    pub metered_instances: u32,
     /// The largest memory that any deployment may give an instance, in bytes.
     pub max_memory: usize,
     /// The most elements that any deployment may give a table.
@@ -41,37 +47,63 @@ pub struct EngineSettings {
     pub wasm_stack: usize,
     /// Where compiled components are kept; none compiles them anew at each start.
     pub cache: Option<PathBuf>,
+    /// Where core dumps are kept; none: there are none.
+    pub coredumps: Option<CoreDumpSettings>,
 }
 
 impl EngineSettings {
     /// Those that follow from a host config.
-    pub fn new(config: &HostConfig, instances: u32, cache: Option<PathBuf>) -> Self {
+    pub fn new(config: &HostConfig, instances: u32, metered_instances: u32, cache: Option<PathBuf>) -> Self {
         let most = |name: &str| KEYS.iter().find(|key| key.name == name).map_or(usize::MAX, |key| key.most as usize);
         let ceilings = &config.ceilings;
         EngineSettings {
             instances,
+            metered_instances,
             max_memory: ceilings.memory.unwrap_or(usize::MAX),
             max_table_elements: ceilings.table_elements.unwrap_or_else(|| most("table_elements")),
             max_core_instances: ceilings.core_instances.unwrap_or_else(|| most("core_instances")),
             wasm_stack: config.host.wasm_stack,
             cache,
+            coredumps: config.coredumps.clone(),
         }
     }
 }
 
 /// Why the engine could not be made.
 #[derive(Debug, thiserror::Error)]
-#[error("the WebAssembly engine cannot be set up for {instances} instances: {source:#}")]
-pub struct EngineError {
-    instances: u32,
-    source: wasmtime::Error,
+pub enum EngineError {
+    /// wasmtime's reason.
+    #[error("the WebAssembly engine cannot be set up for {instances} instances ({setting}): {source:#}")]
+    Setup {
+        /// How many were asked for.
+        instances: u32,
+        /// What sets their number.
+        setting: &'static str,
+        /// The reason.
+        source: wasmtime::Error,
+    },
+    /// All instances were given to guests whose instructions are not counted.
+    #[error(
+        "metering: this host has no instances left for \"fuel\"; host.metered_instances in the host config keeps some \
+         for such deployments from the start"
+    )]
+    NoneMetered,
 }
 
-/// wasmtime's engine with the linker for guests. Clones share one engine.
+/// wasmtime's engines with the linker for guests. Clones share them.
 #[derive(Clone)]
 pub struct Engine {
+    plain: Core,
+    metered: Arc<Mutex<Option<Core>>>,
+    settings: Arc<EngineSettings>,
+}
+
+/// One engine of wasmtime with the linker for guests.
+#[derive(Clone)]
+pub(super) struct Core {
     pub(super) inner: wasmtime::Engine,
     pub(super) linker: Arc<Linker<State>>,
+    pub(super) metering: Metering,
 }
 
 impl std::fmt::Debug for Engine {
@@ -83,31 +115,67 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// Reserve the pool, link the imports and start the epoch ticks.
     pub fn new(settings: &EngineSettings) -> Result<Self, EngineError> {
-        Self::build(settings).map_err(|source| EngineError { instances: settings.instances, source })
+        let plain = Core::new(settings, Metering::Time)?;
+        Ok(Engine { plain, metered: Arc::default(), settings: Arc::new(settings.clone()) })
     }
 
-    fn build(settings: &EngineSettings) -> wasmtime::Result<Self> {
+    /// Where core dumps are kept; none: there are none.
+    pub fn coredumps(&self) -> Option<&CoreDumpSettings> {
+        self.settings.coredumps.as_ref()
+    }
+
+    /// The engine for guests that are measured so. The metered one is made when it is first asked for.
+    pub(super) fn core(&self, metering: Metering) -> Result<Core, EngineError> {
+        if metering == Metering::Time {
+            return Ok(self.plain.clone());
+        }
+        let mut metered = self.metered.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(core) = &*metered {
+            return Ok(core.clone());
+        }
+        if self.settings.metered_instances == 0 {
+            return Err(EngineError::NoneMetered);
+        }
+        let core = Core::new(&self.settings, metering)?;
+        Ok(metered.insert(core).clone())
+    }
+}
+
+impl Core {
+    fn new(settings: &EngineSettings, metering: Metering) -> Result<Self, EngineError> {
+        let instances = match metering {
+            Metering::Time => settings.instances,
+            Metering::Fuel => settings.metered_instances,
+        };
+        let setting = metering.instances();
+        Self::build(settings, metering, instances).map_err(|source| EngineError::Setup { instances, setting, source })
+    }
+
+    fn build(settings: &EngineSettings, metering: Metering, instances: u32) -> wasmtime::Result<Self> {
         let mut config = Config::new();
         config
-            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)))
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings, instances)))
             .epoch_interruption(true)
+            .consume_fuel(metering == Metering::Fuel)
             .max_wasm_stack(settings.wasm_stack)
             .async_stack_size(settings.wasm_stack + HOST_STACK)
-            // Names of functions, no source lines: those would take milliseconds of a serving thread per trap.
+            // Names of functions, no source lines: wasmtime would read all of a component's debug information, which
+            // nobody has checked, on a serving thread. `symbols` does it elsewhere and within bounds.
             .wasm_backtrace_details(WasmBacktraceDetails::Disable)
-            .wasm_backtrace_max_frames(NonZeroUsize::new(20))
+            .wasm_backtrace_max_frames(NonZeroUsize::new(FRAMES))
+            // Costs a second backtrace per trap, and nothing else.
+            .coredump_on_trap(settings.coredumps.is_some())
             .cache(settings.cache.as_ref().and_then(cache));
         let inner = wasmtime::Engine::new(&config)?;
         let mut linker = Linker::new(&inner);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         imports::add_to_linker(&mut linker)?;
         tick(&inner)?;
-        Ok(Engine { inner, linker: Arc::new(linker) })
+        Ok(Core { inner, linker: Arc::new(linker), metering })
     }
 }
 
-fn pool(settings: &EngineSettings) -> PoolingAllocationConfig {
-    let instances = settings.instances;
+fn pool(settings: &EngineSettings, instances: u32) -> PoolingAllocationConfig {
     let cores = u32::try_from(settings.max_core_instances).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)

@@ -4,16 +4,16 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 
 use super::artifact::Artifact;
 use super::bindings::{handler, upgrade};
 use super::clock::{Budget, EventClock};
+use super::meter::{self, Meter};
 use super::request::Request;
 use super::state::{Shared, State};
-use super::trap::{ExecutionSpent, Trap};
+use super::trap::{ExecutionSpent, Remains, Trap};
 use super::types;
 use crate::handshake::{GuestAcceptance, GuestRefusal};
 use crate::ids::ConnectionId;
@@ -33,8 +33,13 @@ pub enum StartError {
     #[error("no instance is free")]
     Exhausted,
     /// The guest trapped while it started.
-    #[error("{0}")]
-    Trap(#[from] Trap),
+    #[error("{trap}")]
+    Trap {
+        /// What happened.
+        trap: Box<Trap>,
+        /// For a core dump.
+        remains: Option<Remains>,
+    },
 }
 
 /// One store with one instantiated artifact. After a trap nothing in it is called again.
@@ -61,16 +66,20 @@ impl Instance {
         let limit = start_budget(&shared.limits);
         clock.start(limit);
         store.set_epoch_deadline(1);
+        meter::begin(&mut store);
         let started = {
             let start = pin!(instantiate(artifact, &mut store));
             within(limit, &clock, start).await
         };
-        match started {
-            Some(Ok((handler, upgrade))) => Ok(Instance { store, handler, upgrade, clock, request: None }),
-            Some(Err(error)) if error.is::<PoolConcurrencyLimitError>() => Err(StartError::Exhausted),
-            Some(Err(error)) => Err(trap(&store, &error).into()),
-            None => Err(Trap::time(limit).into()),
-        }
+        meter::end(&mut store);
+        let mut trap = match started {
+            Some(Ok((handler, upgrade))) => return Ok(Instance { store, handler, upgrade, clock, request: None }),
+            Some(Err(error)) if error.is::<PoolConcurrencyLimitError>() => return Err(StartError::Exhausted),
+            Some(Err(error)) => Trap::new(error, store.data()),
+            None => Trap::time(limit, store.data()),
+        };
+        let remains = Remains::new(store, &mut trap);
+        Err(StartError::Trap { trap, remains })
     }
 
     /// Let the guest answer the handshake; none when it does not export `upgrade`.
@@ -78,21 +87,23 @@ impl Instance {
         &mut self,
         request: &Request,
         origin_allowed: bool,
-    ) -> Option<Result<Result<GuestAcceptance, GuestRefusal>, Trap>> {
+    ) -> Option<Result<Result<GuestAcceptance, GuestRefusal>, Box<Trap>>> {
         let upgrade = self.upgrade.clone()?;
         let Instance { store, clock, .. } = self;
         let limits = &store.data().shared.limits;
         let limit = start_budget(limits);
         clock.start(execution_budget(limits));
         store.set_epoch_deadline(1);
+        meter::begin(store);
         let answer = {
             let call = pin!(upgrade.call_upgrade(&mut *store, request, origin_allowed));
             within(limit, clock, call).await
         };
+        meter::end(store);
         Some(match answer {
             Some(Ok(answer)) => Ok(answer.map(GuestAcceptance::from).map_err(GuestRefusal::from)),
-            Some(Err(error)) => Err(trap(store, &error)),
-            None => Err(Trap::time(limit)),
+            Some(Err(error)) => Err(Trap::new(error, store.data())),
+            None => Err(Trap::time(limit, store.data())),
         })
     }
 
@@ -111,7 +122,7 @@ impl Instance {
 
     /// Call one function of the handler. The inner error is the guest's own, the outer one a trap, after which the
     /// instance must be dropped.
-    pub async fn call(&mut self, connection: ConnectionId, call: &Call) -> Result<Result<(), String>, Trap> {
+    pub async fn call(&mut self, connection: ConnectionId, call: &Call) -> Result<Result<(), String>, Box<Trap>> {
         let request = self.request.take();
         let Instance { store, handler, clock, .. } = self;
         let limits = &store.data().shared.limits;
@@ -121,25 +132,32 @@ impl Instance {
         };
         clock.start(execution);
         store.set_epoch_deadline(1);
+        meter::begin(store);
         let returned = {
             let call = pin!(invoke(store, handler, connection, call, request));
             within(limit, clock, call).await
         };
+        meter::end(store);
         match returned {
             Some(Ok(returned)) => Ok(returned),
-            Some(Err(error)) => Err(trap(store, &error)),
-            None => Err(Trap::time(limit)),
+            Some(Err(error)) => Err(Trap::new(error, store.data())),
+            None => Err(Trap::time(limit, store.data())),
         }
     }
 
-    /// Linear memory in use, in bytes.
-    pub fn memory(&self) -> usize {
-        self.store.data().limiter.used()
+    /// The instructions of the last event; none where they are not counted.
+    pub fn instructions(&self) -> Option<u64> {
+        self.store.data().meter.as_ref().map(Meter::event)
     }
 
-    /// What the last event executed, in whole epoch ticks.
-    pub fn execution(&self) -> Duration {
-        self.clock.spent()
+    /// The instructions of all events until now, the instantiation included.
+    pub fn all_instructions(&self) -> Option<u64> {
+        self.store.data().meter.as_ref().map(Meter::total)
+    }
+
+    /// What a core dump can be made of after `trap`; none where the deployment asks for none.
+    pub fn into_remains(self, trap: &mut Trap) -> Option<Remains> {
+        Remains::new(self.store, trap)
     }
 }
 
@@ -153,7 +171,8 @@ fn execution_budget(limits: &Limits) -> Budget {
 
 fn new_store(artifact: &Artifact, shared: &Arc<Shared>, turns: &Arc<Turns>) -> Store<State> {
     let limits = &shared.limits;
-    let mut store = Store::new(&artifact.engine.inner, State::new(shared.clone(), turns.clone()));
+    let state = State::new(shared.clone(), turns.clone(), artifact.engine.metering);
+    let mut store = Store::new(&artifact.engine.inner, state);
     store.limiter(|state| &mut state.limiter);
     // All that fits into the guest's memory may be shown to the host: what is too large is refused, and no trap.
     store.set_hostcall_fuel(limits.memory.saturating_add(CALL_SLACK));
@@ -226,11 +245,6 @@ fn lower(info: &CloseInfo) -> types::CloseInfo<'_> {
             CloseCause::Drained => types::CloseCause::Drained,
         },
     }
-}
-
-fn trap(store: &Store<State>, error: &wasmtime::Error) -> Trap {
-    let state = store.data();
-    Trap::new(error, &state.limiter, state.shared.limits.memory)
 }
 
 /// Drive a call of the guest; none when it takes longer than `limit`, waiting included, but not for its turn. A timer

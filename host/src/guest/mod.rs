@@ -2,6 +2,7 @@
 //! start instances, and instances whose functions it calls.
 
 mod artifact;
+mod backtrace;
 mod bindings;
 pub mod capacity;
 mod clock;
@@ -10,7 +11,9 @@ mod imports;
 mod instance;
 mod limiter;
 mod log;
+mod meter;
 mod state;
+mod symbols;
 mod request;
 mod trap;
 #[doc(hidden)]
@@ -18,9 +21,11 @@ pub mod types;
 mod wasi;
 
 pub use artifact::{Artifact, LoadError};
+pub use backtrace::Backtrace;
 pub use engine::{Engine, EngineError, EngineSettings};
 pub use instance::{Instance, StartError};
 pub use log::LogBudget;
 pub use request::{Arg, Request};
 pub use state::Shared;
-pub use trap::{Trap, TrapKind};
+pub use symbols::{NoLines, Symbols};
+pub use trap::{Remains, Trap, TrapKind, Usage};

@@ -5,16 +5,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use metrics::Gauge;
+use metrics::{Counter, Gauge};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use super::clock::EventClock;
 use super::limiter::MemoryLimiter;
 use super::log::LogBudget;
+use super::meter::Meter;
 use super::wasi::Wasi;
 use crate::hits::Hits;
 use crate::ids::ConnectionId;
 use crate::limits::Limits;
+use crate::manifest::Metering;
 use crate::outbound::Outbound;
 use crate::share::Turns;
 use crate::topics::Topics;
@@ -31,6 +33,10 @@ pub struct Shared {
     pub log: Arc<LogBudget>,
     /// Counts the deployment's live instances.
     pub instances: Gauge,
+    /// Counts the deployment's instructions, if its guests are measured so.
+    pub instructions: Counter,
+    /// Whether what is left of a trapped instance is kept for a core dump.
+    pub coredumps: bool,
     /// The limits that the deployment runs into.
     pub hits: Arc<Hits>,
 }
@@ -47,6 +53,8 @@ pub(super) struct State {
     pub(super) limiter: MemoryLimiter,
     pub(super) clock: Arc<EventClock>,
     pub(super) turns: Arc<Turns>,
+    /// None where instructions are not counted.
+    pub(super) meter: Option<Meter>,
     /// The connections that the instance owns.
     pub(super) connections: BTreeMap<u32, Arc<Outbound>>,
     /// The connection whose event is running; 0 for none.
@@ -56,13 +64,15 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(shared: Arc<Shared>, turns: Arc<Turns>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, turns: Arc<Turns>, metering: Metering) -> Self {
         shared.instances.increment(1.0);
+        let meter = (metering == Metering::Fuel).then(|| Meter::new(shared.limits.instructions, &shared.instructions));
         State {
             limiter: MemoryLimiter::new(&shared.limits),
             shared,
             clock: Arc::default(),
             turns,
+            meter,
             connections: BTreeMap::new(),
             current: Arc::default(),
             wasi: None,

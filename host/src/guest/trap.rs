@@ -1,11 +1,18 @@
 //! A call of a guest that wasmtime ended, and why.
 
 use std::fmt;
+use std::time::Duration;
 
+use wasmtime::{Store, WasmCoreDump};
 use wasmtime_wasi::I32Exit;
 
+use super::backtrace::{Backtrace, beginning};
 use super::clock::Budget;
-use super::limiter::MemoryLimiter;
+use super::meter::Meter;
+use super::state::State;
+
+/// Characters of a message that are told.
+const MESSAGE: usize = 1_000;
 
 /// What ended the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +21,8 @@ pub enum TrapKind {
     Fault,
     /// `limits.execution` passed.
     Execution,
+    /// `limits.instructions` passed.
+    Instructions,
     /// `limits.event_time` or `limits.start_time` passed.
     Time,
     /// `limits.memory` was reached before.
@@ -30,6 +39,7 @@ impl TrapKind {
         match self {
             TrapKind::Fault => "fault",
             TrapKind::Execution => "execution",
+            TrapKind::Instructions => "instructions",
             TrapKind::Time => "time",
             TrapKind::Memory => "memory",
             TrapKind::Stack => "stack",
@@ -39,19 +49,47 @@ impl TrapKind {
 }
 
 /// A call of a guest that wasmtime ended. The instance is gone.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trap {
     /// What ended the call.
     pub kind: TrapKind,
-    /// The limit that was passed, or wasmtime's message.
+    /// The limit that was passed, or wasmtime's message. On one line.
     pub message: String,
-    /// The wasm functions that were active, innermost first; empty when nothing ran.
-    pub backtrace: String,
+    /// The limit that was passed, as in `limits.memory`.
+    pub limit: Option<&'static str>,
+    /// The wasm functions that were active, innermost first; none when nothing ran.
+    pub backtrace: Backtrace,
+    /// What the event had used when it ended.
+    pub usage: Usage,
+    /// Kept where a core dump is wanted: wasmtime hangs that on its error.
+    error: Option<wasmtime::Error>,
+}
+
+/// What an event used, and what it was allowed to.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    /// Linear memory of the instance, in bytes.
+    pub memory: usize,
+    /// How much it may have.
+    pub memory_limit: usize,
+    /// Execution, in whole epoch ticks.
+    pub execution: Duration,
+    /// How much the event may have.
+    pub execution_limit: Duration,
+    /// Instructions; none where they are not counted.
+    pub instructions: Option<u64>,
+    /// How many the event may have.
+    pub instructions_limit: Option<u64>,
 }
 
 impl fmt::Display for Trap {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for Trap {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Trap").field("kind", &self.kind).field("message", &self.message).finish_non_exhaustive()
     }
 }
 
@@ -64,33 +102,87 @@ pub(super) struct ExecutionSpent(pub(super) Budget);
 
 impl Trap {
     /// The trap for a call that took too long, waiting included.
-    pub(super) fn time(limit: Budget) -> Self {
+    pub(super) fn time(limit: Budget, state: &State) -> Box<Self> {
         let time = humantime::format_duration(limit.time);
-        Trap {
+        Box::new(Trap {
             kind: TrapKind::Time,
             message: format!("{}: {time} passed in one event, waiting included", limit.key),
-            backtrace: String::new(),
-        }
+            limit: Some(limit.key),
+            backtrace: Backtrace::default(),
+            usage: Usage::of(state),
+            error: None,
+        })
     }
 
     /// Classify wasmtime's error.
-    pub(super) fn new(error: &wasmtime::Error, limiter: &MemoryLimiter, limit: usize) -> Self {
-        let root = error.root_cause().to_string();
-        let trap = error.downcast_ref::<wasmtime::Trap>();
-        let (kind, message) = if let Some(spent) = error.downcast_ref::<ExecutionSpent>() {
-            (TrapKind::Execution, spent.to_string())
-        } else if let Some(exit) = error.downcast_ref::<I32Exit>() {
-            (TrapKind::Exit, format!("the guest called exit({})", exit.0))
-        } else if trap == Some(&wasmtime::Trap::StackOverflow) {
-            (TrapKind::Stack, root)
-        } else if let Some(wanted) = limiter.refused() {
-            let (wanted, limit) = (bytesize::ByteSize(wanted as u64), bytesize::ByteSize(limit as u64));
-            let message = format!("limits.memory: {wanted} wanted, {limit} allowed; then: {root}");
-            (TrapKind::Memory, message)
-        } else {
-            (TrapKind::Fault, root)
-        };
-        let backtrace = error.downcast_ref::<wasmtime::WasmBacktrace>().map(ToString::to_string).unwrap_or_default();
-        Trap { kind, message, backtrace }
+    pub(super) fn new(error: wasmtime::Error, state: &State) -> Box<Self> {
+        let (kind, limit, message) = classify(&error, state);
+        let backtrace = error.downcast_ref::<wasmtime::WasmBacktrace>().map(Backtrace::new).unwrap_or_default();
+        let error = Some(error).filter(|_| state.shared.coredumps);
+        let message = beginning(&message, MESSAGE);
+        Box::new(Trap { kind, message, limit, backtrace, usage: Usage::of(state), error })
+    }
+}
+
+fn classify(error: &wasmtime::Error, state: &State) -> (TrapKind, Option<&'static str>, String) {
+    let root = error.root_cause().to_string();
+    let limits = &state.shared.limits;
+    if let Some(spent) = error.downcast_ref::<ExecutionSpent>() {
+        return (TrapKind::Execution, Some(spent.0.key), spent.to_string());
+    }
+    if let Some(exit) = error.downcast_ref::<I32Exit>() {
+        return (TrapKind::Exit, None, format!("the guest called exit({})", exit.0));
+    }
+    match error.downcast_ref::<wasmtime::Trap>() {
+        Some(wasmtime::Trap::StackOverflow) => return (TrapKind::Stack, Some("host.wasm_stack"), root),
+        Some(wasmtime::Trap::OutOfFuel) => {
+            let limit = limits.instructions.unwrap_or(u64::MAX);
+            let message = format!("limits.instructions: {limit} instructions passed in one event");
+            return (TrapKind::Instructions, Some("limits.instructions"), message);
+        }
+        _ => {}
+    }
+    let Some(wanted) = state.limiter.refused() else { return (TrapKind::Fault, None, root) };
+    let (wanted, limit) = (bytesize::ByteSize(wanted as u64), bytesize::ByteSize(limits.memory as u64));
+    let message = format!("limits.memory: {wanted} wanted, {limit} allowed; then: {root}");
+    (TrapKind::Memory, Some("limits.memory"), message)
+}
+
+impl Usage {
+    fn of(state: &State) -> Self {
+        Usage {
+            memory: state.limiter.used(),
+            memory_limit: state.shared.limits.memory,
+            execution: state.clock.spent(),
+            execution_limit: state.clock.budget().time,
+            instructions: state.meter.as_ref().map(Meter::event),
+            instructions_limit: state.meter.as_ref().and_then(Meter::limit),
+        }
+    }
+}
+
+/// What is left of an instance that trapped. It holds the instance's memory and its place in the pool.
+pub struct Remains {
+    store: Store<State>,
+    error: wasmtime::Error,
+}
+
+impl fmt::Debug for Remains {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Remains").finish_non_exhaustive()
+    }
+}
+
+impl Remains {
+    /// None where the deployment asks for no core dumps, or nothing ran.
+    pub(super) fn new(store: Store<State>, trap: &mut Trap) -> Option<Self> {
+        let error = trap.error.take()?;
+        Some(Remains { store, error }).filter(|it| it.error.is::<WasmCoreDump>())
+    }
+
+    /// The core dump as a file, a copy of the guest's memory. Takes long: not for a serving thread.
+    pub fn core_dump(&mut self, name: &str) -> Option<Vec<u8>> {
+        let dump = self.error.downcast_ref::<WasmCoreDump>()?;
+        Some(dump.serialize(&mut self.store, name))
     }
 }

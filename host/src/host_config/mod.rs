@@ -18,6 +18,8 @@ const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALH
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
+/// Live instances of guests whose instructions are counted, unless the host config says otherwise.
+pub const METERED_INSTANCES: u32 = 1_000;
 /// Most worker threads.
 const WORKERS: u64 = 1024;
 
@@ -42,6 +44,8 @@ pub struct HostConfig {
     pub handshake: HandshakeLimits,
     /// Limits of the host as a whole.
     pub host: HostLimits,
+    /// Where core dumps are kept; none: there are none.
+    pub coredumps: Option<CoreDumpSettings>,
     /// What a manifest's `[limits]` start from; within the ceilings.
     pub defaults: Limits,
     /// What a manifest's `[limits]` may not pass.
@@ -65,6 +69,17 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// The private key.
     pub key: PathBuf,
+}
+
+/// Where core dumps of trapped guests are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoreDumpSettings {
+    /// The folder.
+    pub dir: PathBuf,
+    /// How many of one deployment are kept; the oldest goes.
+    pub count: usize,
+    /// The largest, in bytes; what would be larger is not written.
+    pub size: usize,
 }
 
 /// Limits of the opening handshake.
@@ -93,13 +108,22 @@ pub struct HostLimits {
     pub connections_per_peer: Option<usize>,
     /// Live instances; none: as `vm.max_map_count` allows.
     pub instances: Option<usize>,
+    /// Those of them that are for deployments with `metering = "fuel"`; none: [`METERED_INSTANCES`], when a deployment
+    /// asks for them.
+    pub metered_instances: Option<usize>,
     /// Stack of a running guest, in bytes; passing it is a trap.
     pub wasm_stack: usize,
 }
 
 impl Default for HostLimits {
     fn default() -> Self {
-        HostLimits { connections: None, connections_per_peer: None, instances: None, wasm_stack: 512 * 1024 }
+        HostLimits {
+            connections: None,
+            connections_per_peer: None,
+            instances: None,
+            metered_instances: None,
+            wasm_stack: 512 * 1024,
+        }
     }
 }
 
@@ -115,6 +139,7 @@ impl Default for HostConfig {
             tls: None,
             handshake: HandshakeLimits::default(),
             host: HostLimits::default(),
+            coredumps: None,
             defaults: Limits::default(),
             ceilings: Ceilings::default(),
         }
@@ -161,6 +186,7 @@ fn read<'a>(mut table: Table<'a>, path: &Path, report: &mut Report<'a>) -> Optio
     let tls = table.table("tls", report).and_then(|table| tls(table, dir, report));
     let handshake = table.table("handshake", report).map(|table| handshake(table, report));
     let host = table.table("host", report).map(|table| host(table, report));
+    let coredumps = table.table("coredumps", report).and_then(|table| coredumps(table, dir, report));
 
     let (defaults, ceilings) = (table.table("defaults", report), table.table("ceilings", report));
     table.finish(report);
@@ -180,6 +206,7 @@ fn read<'a>(mut table: Table<'a>, path: &Path, report: &mut Report<'a>) -> Optio
         tls,
         handshake: handshake.unwrap_or_default(),
         host: host.unwrap_or_default(),
+        coredumps,
         defaults,
         ceilings,
     })
@@ -235,10 +262,19 @@ fn host<'a>(mut table: Table<'a>, report: &mut Report<'a>) -> HostLimits {
         connections: table.read("connections", report, |item| count(item, 1, many)),
         connections_per_peer: table.read("connections_per_peer", report, per_peer).flatten(),
         instances: table.read("instances", report, |item| count(item, 1, many)),
+        metered_instances: table.read("metered_instances", report, |item| count(item, 1, many)),
         wasm_stack: table.read("wasm_stack", report, wasm_stack).unwrap_or(HostLimits::default().wasm_stack),
     };
     table.finish(report);
     limits
+}
+
+fn coredumps<'a>(mut table: Table<'a>, dir: &Path, report: &mut Report<'a>) -> Option<CoreDumpSettings> {
+    let folder = table.required("dir", "\"/var/lib/whimbrel/coredumps\"", report, value::path);
+    let kept = table.read("count", report, |item| count(item, 1, 10_000)).unwrap_or(10);
+    let largest = table.read("size", report, |item| size(item, 64 * KIB, 4096 * MIB)).unwrap_or(64 << 20);
+    table.finish(report);
+    Some(CoreDumpSettings { dir: dir.join(folder?), count: kept, size: largest })
 }
 
 fn address(item: &Item<'_>) -> Result<SocketAddr, String> {

@@ -38,7 +38,12 @@ fn every_key_is_read() {
         connections = 10000
         connections_per_peer = 20
         instances = 9000
+        metered_instances = 200
         wasm_stack = "1MiB"
+        [coredumps]
+        dir = "dumps"
+        count = 3
+        size = "1MiB"
         [defaults]
         memory = "128MiB"
         ping_interval = "off"
@@ -61,8 +66,10 @@ fn every_key_is_read() {
             connections: Some(10_000),
             connections_per_peer: Some(20),
             instances: Some(9000),
+            metered_instances: Some(200),
             wasm_stack: 1 << 20,
         },
+        coredumps: Some(CoreDumpSettings { dir: "/etc/whimbrel/dumps".into(), count: 3, size: 1 << 20 }),
         // The ceiling lowers the default that the file does not name.
         defaults: Limits { memory: 128 << 20, ping_interval: None, connections: 1000, ..Limits::default() },
         ceilings: Ceilings { memory: Some(256 << 20), execution: None, connections: Some(1000), ..Ceilings::default() },

@@ -48,8 +48,42 @@ pub struct Manifest {
     pub trusted_origins: Vec<TrustedOrigin>,
     /// The guest's environment variables, in the manifest's order, without duplicates.
     pub environment: Vec<(String, String)>,
+    /// How the guest's work is measured.
+    pub metering: Metering,
+    /// Whether a trap leaves a core dump where the host keeps them.
+    pub coredumps: bool,
     /// The host's defaults, changed by `[limits]`; within the host's ceilings.
     pub limits: Limits,
+}
+
+/// How a guest's work is measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Metering {
+    /// By the processor's time.
+    #[default]
+    Time,
+    /// By the processor's time and by instructions, which are wasmtime's fuel.
+    Fuel,
+}
+
+impl Metering {
+    const WORDS: [(&str, Metering); 2] = [("time", Metering::Time), ("fuel", Metering::Fuel)];
+
+    /// The word in a manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metering::Time => "time",
+            Metering::Fuel => "fuel",
+        }
+    }
+
+    /// What sets how many instances of such guests may live.
+    pub fn instances(self) -> &'static str {
+        match self {
+            Metering::Time => "host.instances",
+            Metering::Fuel => "host.metered_instances",
+        }
+    }
 }
 
 /// A folder of files and the path below which they are served.
@@ -112,8 +146,10 @@ fn read<'a>(
         TrustedOrigin::parse(&text).map_err(|error| format!("{} {error}", item.shown))
     });
     let environment = table.table("environment", report).map(|table| environment(table, report));
+    let metering = table.read("metering", report, |item| value::word(item, &Metering::WORDS)).unwrap_or_default();
+    let coredumps = table.read("coredumps", report, value::boolean);
     let limits = table.table("limits", report);
-    let limits = settings::limits(limits, defaults, ceilings, report);
+    let limits = limits_of(metering, limits, defaults, ceilings, report);
     table.finish(report);
 
     Some(Manifest {
@@ -126,8 +162,33 @@ fn read<'a>(
         static_files,
         trusted_origins: trusted_origins.unwrap_or_default(),
         environment: environment.unwrap_or_default(),
+        metering,
+        coredumps: coredumps.unwrap_or_default(),
         limits,
     })
+}
+
+/// `[limits]`; where instructions are not counted, no limit of them may be asked for and none is inherited.
+fn limits_of<'a>(
+    metering: Metering,
+    section: Option<Table<'a>>,
+    defaults: &Limits,
+    ceilings: &Ceilings,
+    report: &mut Report<'a>,
+) -> Limits {
+    let asked = section.as_ref().and_then(|section| section.get("instructions"));
+    if metering == Metering::Time
+        && let Some(item) = asked.filter(|item| !value::is_off(item))
+    {
+        let text =
+            format!("{} needs metering = \"fuel\" at the top; instructions are not counted without it", item.shown);
+        report.item(item, text);
+    }
+    let mut limits = settings::limits(section, defaults, ceilings, report);
+    if metering == Metering::Time {
+        limits.instructions = None;
+    }
+    limits
 }
 
 fn name(item: &Item<'_>) -> Result<String, String> {

@@ -155,8 +155,12 @@ impl<'a> Table<'a> {
 
     /// Whether a key has a value other than an empty list.
     pub(crate) fn has(&self, key: &str) -> bool {
-        let item = self.items.iter().find(|item| item.key == key);
-        item.is_some_and(|item| item.value.as_array().is_none_or(|list| !list.is_empty()))
+        self.get(key).is_some_and(|item| item.value.as_array().is_none_or(|list| !list.is_empty()))
+    }
+
+    /// Look at a value that is still there.
+    pub(crate) fn get(&self, key: &str) -> Option<&Item<'a>> {
+        self.items.iter().find(|item| item.key == key)
     }
 
     /// Take a value out.

@@ -22,6 +22,7 @@ fn a_short_manifest_has_defaults() {
     assert_eq!((manifest.build, manifest.static_files), (None, None));
     assert!(manifest.trusted_origins.is_empty() && manifest.environment.is_empty());
     assert_eq!(manifest.limits, Limits::default());
+    assert_eq!((manifest.metering, manifest.coredumps), (Metering::Time, false));
 }
 
 #[test]
@@ -35,6 +36,8 @@ fn every_key_is_read() {
         routes = ["/chat/{room}", { regex = '/echo/(?P<a>[^/]+)(?:/(.*))?' }]
         static = { dir = "public", at = "/app/" }
         trusted_origins = ["https://example.com", "https://*.example.com"]
+        metering = "fuel"
+        coredumps = true
         [environment]
         ZULU = "last letter first"
         GREETING = "hi"
@@ -42,6 +45,7 @@ fn every_key_is_read() {
         "#,
     );
     assert_eq!(manifest.build.as_deref(), Some(CARGO_BUILD));
+    assert_eq!((manifest.metering, manifest.coredumps), (Metering::Fuel, true));
     assert_eq!(manifest.routes.iter().map(Pattern::is_regex).collect::<Vec<_>>(), [false, true]);
     let static_files = StaticFiles { dir: "/srv/chat/public".into(), at: "/app".to_owned() };
     assert_eq!(manifest.static_files, Some(static_files));
@@ -53,6 +57,7 @@ fn every_key_is_read() {
 #[test]
 fn every_limit_is_read() {
     let text = r#"
+        metering = "fuel"
         [limits]
         memory = "128MiB"
         execution = "50ms"
@@ -205,4 +210,14 @@ fn too_many_routes_are_refused_once() {
     let text = format!("name = \"a\"\ncomponent = \"a.wasm\"\nroutes = [{}]\n", routes.join(", "));
     let error = Manifest::parse(&text, Path::new(FILE_NAME), &Limits::default(), &Ceilings::default()).unwrap_err();
     assert_eq!(error.to_string(), "whimbrel.toml:3: routes: at most 256 routes are allowed");
+}
+
+#[test]
+fn instructions_are_inherited_where_they_are_counted() {
+    let defaults = Limits { instructions: Some(7), ..Limits::default() };
+    let parse =
+        |text: &str| Manifest::parse(text, Path::new("whimbrel.toml"), &defaults, &Ceilings::default()).unwrap();
+    assert_eq!(parse(SHORT).limits.instructions, None);
+    assert_eq!(parse(&format!("{SHORT}[limits]\ninstructions = \"off\"")).limits.instructions, None);
+    assert_eq!(parse(&format!("{SHORT}metering = \"fuel\"")).limits.instructions, Some(7));
 }

@@ -42,6 +42,14 @@ pub(crate) fn word<T: Copy>(item: &Item<'_>, words: &[(&str, T)]) -> Result<T, S
     found.map(|(_, value)| *value).ok_or_else(|| format!("{} is not known; write {}", item.shown, allowed()))
 }
 
+/// Yes or no.
+pub(crate) fn boolean(item: &Item<'_>) -> Result<bool, String> {
+    match &item.value {
+        DeValue::Boolean(value) => Ok(*value),
+        _ => Err(format!("{} is neither true nor false; write one of them without quotes", item.shown)),
+    }
+}
+
 /// Whether a value is the word `"off"`.
 pub(crate) fn is_off(item: &Item<'_>) -> bool {
     matches!(&item.value, DeValue::String(text) if text == "off")

@@ -1,7 +1,9 @@
 //! All deployments of a host and which route leads where.
 
+mod core_dumps;
 mod revision;
 mod roster;
+mod traps;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,6 +14,7 @@ use tokio::sync::Mutex;
 
 pub use revision::{Deployment, Revision, RevisionError};
 pub use roster::{Roster, Seat};
+pub use traps::TrappedEvent;
 
 use crate::guest::Engine;
 use crate::manifest::{Manifest, StaticFiles};

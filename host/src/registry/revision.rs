@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::roster::Roster;
+use super::traps::{Report, TrapReports, TrappedEvent};
 use crate::circuit::Breaker;
-use crate::guest::{Artifact, Engine, Instance, LoadError, LogBudget, Shared, StartError};
+use crate::guest::{Artifact, Engine, Instance, LoadError, LogBudget, Remains, Shared, StartError, Symbols, Trap};
 use crate::hits::Hits;
+use crate::host_config::CoreDumpSettings;
 use crate::manifest::Manifest;
 use crate::metrics::DeploymentMetrics;
 use crate::share::{Share, Turns, Workers};
@@ -24,6 +26,7 @@ pub struct Deployment {
     pub hits: Arc<Hits>,
     /// Its part of the worker threads.
     pub share: Arc<Share>,
+    traps: Arc<TrapReports>,
 }
 
 impl Deployment {
@@ -31,7 +34,8 @@ impl Deployment {
     pub fn new(name: &str, workers: &Arc<Workers>) -> Self {
         let (metrics, hits) = (DeploymentMetrics::new(name), Arc::new(Hits::new(name)));
         let share = Arc::new(Share::new(workers, &metrics, &hits));
-        Deployment { name: name.to_owned(), topics: Arc::default(), metrics, hits, share }
+        let traps = Arc::new(TrapReports::new(name));
+        Deployment { name: name.to_owned(), topics: Arc::default(), metrics, hits, share, traps }
     }
 }
 
@@ -52,6 +56,8 @@ pub struct Revision {
     pub breaker: Breaker,
     /// None when the manifest has static files and no routes.
     artifact: Option<Artifact>,
+    /// None when host or manifest want no core dumps.
+    coredumps: Option<CoreDumpSettings>,
 }
 
 /// Why a deployment was refused; nothing that was served before has changed.
@@ -65,8 +71,8 @@ pub enum RevisionError {
     Trial {
         /// The deployment.
         name: String,
-        /// What happened.
-        error: StartError,
+        /// What happened, and for a trap where.
+        error: String,
     },
 }
 
@@ -82,26 +88,46 @@ impl Revision {
             true => None,
             false => Some(load(engine, &manifest).await?),
         };
+        let coredumps = engine.coredumps().filter(|_| manifest.coredumps).cloned();
         let shared = Arc::new(Shared {
             limits: manifest.limits.clone(),
             environment: manifest.environment.clone(),
             topics: deployment.topics.clone(),
             log: Arc::new(LogBudget::new(&deployment.name, &manifest.limits)),
             instances: deployment.metrics.instances.clone(),
+            instructions: deployment.metrics.instructions.clone(),
+            coredumps: coredumps.is_some(),
             hits: deployment.hits.clone(),
         });
-        if let Some(artifact) = &artifact {
-            let turns = Turns::new(&deployment.share);
-            let trial = Instance::start(artifact, &shared, &turns).await;
-            trial.map_err(|error| RevisionError::Trial { name: deployment.name.clone(), error })?;
+        if let Some(artifact) = &artifact
+            && let Err(error) = Instance::start(artifact, &shared, &Turns::new(&deployment.share)).await
+        {
+            let error = explain(error, artifact.symbols().cloned()).await;
+            return Err(RevisionError::Trial { name: deployment.name.clone(), error });
         }
         let breaker = Breaker::new(&manifest.limits, &deployment.hits, &deployment.metrics.circuits);
-        Ok(Revision { deployment, number, manifest, shared, roster: Arc::default(), breaker, artifact })
+        Ok(Revision { deployment, number, manifest, shared, roster: Arc::default(), breaker, artifact, coredumps })
     }
 
     /// Whether the guest has a say in the handshake.
     pub fn exports_upgrade(&self) -> bool {
         self.artifact.as_ref().is_some_and(Artifact::exports_upgrade)
+    }
+
+    /// A call of the guest trapped: count it, and say all that is known.
+    pub fn trapped(&self, event: TrappedEvent, trap: Box<Trap>, remains: Option<Remains>) {
+        let Deployment { metrics, hits, traps, .. } = &*self.deployment;
+        metrics.trapped(trap.kind.name());
+        if let Some(limit) = trap.limit {
+            hits.count(limit);
+        }
+        traps.report(Report {
+            revision: self.number,
+            event,
+            trap,
+            symbols: self.artifact.as_ref().and_then(Artifact::symbols).cloned(),
+            dump: remains.zip(self.coredumps.clone()),
+        });
     }
 
     /// Start an instance that has these turns.
@@ -114,12 +140,28 @@ impl Revision {
     }
 }
 
+/// What an author needs to find out why the trial instance trapped: told with the refusal, and not in the log.
+async fn explain(error: StartError, symbols: Option<Arc<Symbols>>) -> String {
+    let StartError::Trap { mut trap, .. } = error else { return error.to_string() };
+    let message = trap.to_string();
+    let backtrace = tokio::task::spawn_blocking(move || {
+        // Without lines it is still worth telling.
+        let _ = symbols.map(|symbols| symbols.locate(&mut trap.backtrace));
+        trap.backtrace.to_string()
+    });
+    match backtrace.await {
+        Ok(backtrace) if !backtrace.is_empty() => format!("{message}\n{backtrace}"),
+        _ => message,
+    }
+}
+
 /// Compiling takes long: off the serving threads.
 async fn load(engine: &Engine, manifest: &Manifest) -> Result<Artifact, LoadError> {
     let (engine, path, limits) = (engine.clone(), manifest.component.clone(), manifest.limits.clone());
+    let metering = manifest.metering;
     let loading = {
         let path = path.clone();
-        tokio::task::spawn_blocking(move || Artifact::load(&engine, &path, &limits))
+        tokio::task::spawn_blocking(move || Artifact::load(&engine, &path, &limits, metering))
     };
     loading.await.unwrap_or_else(|panic| {
         let problems = vec![format!("the compiler failed: {panic}")];

@@ -105,6 +105,15 @@ impl Call {
         }
     }
 
+    /// Bytes that came with the event; none for `open`.
+    pub fn size(&self) -> Option<usize> {
+        match self {
+            Call::Open => None,
+            Call::Close(info) => Some(info.frame.as_ref().map_or(0, |frame| frame.reason.len())),
+            _ => Some(self.bytes()),
+        }
+    }
+
     /// Payload bytes that the call holds while it waits.
     pub(super) fn bytes(&self) -> usize {
         match self {
