@@ -295,13 +295,13 @@ impl Connection {
     }
 
     fn report_trap(&self, call: &Call, trap: &Trap, instance: &Instance) {
+        self.revision.deployment.trapped(trap);
         let (deployment, connection, function) = (&self.revision.deployment.name, self.outbound.id, call.function());
         tracing::error!(
             deployment, %connection, function, kind = trap.kind.name(), memory = instance.memory(),
             execution = ?instance.execution(),
             "the handler trapped: {trap}\n{}", trap.backtrace
         );
-        self.revision.deployment.metrics.trapped(trap.kind.name());
     }
 
     fn end(&mut self) {

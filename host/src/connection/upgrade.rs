@@ -211,6 +211,7 @@ impl Handshake<'_> {
 
     fn report(&self, trap: &Trap, function: &'static str) {
         let deployment = &self.revision.deployment;
+        deployment.trapped(trap);
         let kind = trap.kind.name();
         tracing::error!(
             deployment = deployment.name,
@@ -219,7 +220,6 @@ impl Handshake<'_> {
             "the handler trapped: {trap}\n{}",
             trap.backtrace
         );
-        deployment.metrics.trapped(kind);
     }
 }
 

@@ -18,6 +18,16 @@ const UPGRADE: &str = "whimbrel:websocket/upgrade@0.1.0";
 /// How the binary of a core module begins: magic number, version 1, layer 0.
 const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
+/// How wasmtime's errors name what the pool of instances has no room for, and how its size comes about.
+const POOLED: [(&str, &str); 6] = [
+    ("core module instances, which exceeds", "more than the host's ceiling of limits.core_instances"),
+    ("tables, which exceeds", "more than the host's ceiling of limits.core_instances"),
+    ("defined memories count", "more memories in a module than any host allows"),
+    ("defined tables count", "more tables in a module than any host allows"),
+    ("module memory does not fit", "more than the host's ceiling of limits.memory"),
+    ("module table does not fit", "more than the host's ceiling of limits.table_elements"),
+];
+
 /// What the host offers to import, for the error that names what it does not.
 const OFFERED: [&str; 9] = [
     "whimbrel:websocket/types@0.1",
@@ -131,7 +141,15 @@ fn not_a_component(bytes: &[u8], error: &wasmtime::Error) -> String {
         return "a core module, not a component; build it for wasm32-wasip2 or wrap it with `wasm-tools component new`"
             .to_owned();
     }
-    format!("not a component that can be compiled: {error:#}")
+    if wasmtime::Engine::detect_precompiled(bytes).is_some() {
+        return "precompiled machine code, which nothing can check and no host loads; give the component itself"
+            .to_owned();
+    }
+    let problem = format!("{error:#}");
+    match POOLED.iter().find(|(part, _)| problem.contains(part)) {
+        Some((_, reason)) => format!("{reason}: {problem}"),
+        None => format!("not a component that can be compiled: {problem}"),
+    }
 }
 
 fn imports(engine: &Engine, component: &Component) -> Vec<String> {

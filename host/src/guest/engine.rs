@@ -91,6 +91,8 @@ impl Engine {
         config
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)))
             .epoch_interruption(true)
+            // No component needs it, and its bounds checks cost what the slots of 4 GiB save.
+            .wasm_memory64(false)
             .max_wasm_stack(settings.wasm_stack)
             .async_stack_size(settings.wasm_stack + HOST_STACK)
             // Names of functions, no source lines: those would take milliseconds of a serving thread per trap.

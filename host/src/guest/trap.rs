@@ -2,10 +2,17 @@
 
 use std::fmt;
 
+use wasmtime::WasmBacktrace;
 use wasmtime_wasi::I32Exit;
 
 use super::clock::Budget;
 use super::limiter::MemoryLimiter;
+use super::log::printable;
+
+/// How wasmtime's error begins for a component with more parts than the limiter allows.
+const TOO_MANY_PARTS: &str = "resource limit exceeded: ";
+/// Of a function's or module's name in a backtrace, in bytes; Rust's longest are some hundred.
+const NAME_BYTES: usize = 1024;
 
 /// What ended the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +50,8 @@ impl TrapKind {
 pub struct Trap {
     /// What ended the call.
     pub kind: TrapKind,
+    /// The limit that was passed, as `Hits` counts it; none for a guest's own fault.
+    pub limit: Option<&'static str>,
     /// The limit that was passed, or wasmtime's message.
     pub message: String,
     /// The wasm functions that were active, innermost first; empty when nothing ran.
@@ -68,29 +77,54 @@ impl Trap {
         let time = humantime::format_duration(limit.time);
         Trap {
             kind: TrapKind::Time,
+            limit: Some(limit.key),
             message: format!("{}: {time} passed in one event, waiting included", limit.key),
             backtrace: String::new(),
         }
     }
 
     /// Classify wasmtime's error.
-    pub(super) fn new(error: &wasmtime::Error, limiter: &MemoryLimiter, limit: usize) -> Self {
-        let root = error.root_cause().to_string();
+    pub(super) fn new(error: &wasmtime::Error, limiter: &MemoryLimiter) -> Self {
+        let root = printable(error.root_cause().to_string().as_bytes());
         let trap = error.downcast_ref::<wasmtime::Trap>();
-        let (kind, message) = if let Some(spent) = error.downcast_ref::<ExecutionSpent>() {
-            (TrapKind::Execution, spent.to_string())
+        let (kind, limit, message) = if let Some(spent) = error.downcast_ref::<ExecutionSpent>() {
+            (TrapKind::Execution, Some(spent.0.key), spent.to_string())
         } else if let Some(exit) = error.downcast_ref::<I32Exit>() {
-            (TrapKind::Exit, format!("the guest called exit({})", exit.0))
+            (TrapKind::Exit, None, format!("the guest called exit({})", exit.0))
         } else if trap == Some(&wasmtime::Trap::StackOverflow) {
-            (TrapKind::Stack, root)
-        } else if let Some(wanted) = limiter.refused() {
-            let (wanted, limit) = (bytesize::ByteSize(wanted as u64), bytesize::ByteSize(limit as u64));
-            let message = format!("limits.memory: {wanted} wanted, {limit} allowed; then: {root}");
-            (TrapKind::Memory, message)
+            (TrapKind::Stack, Some("host.wasm_stack"), root)
+        } else if let Some(parts) = root.strip_prefix(TOO_MANY_PARTS) {
+            let allowed = limiter.core_instances();
+            let message =
+                format!("limits.core_instances: {allowed} core instances, memories or tables allowed; {parts}");
+            (TrapKind::Fault, Some("limits.core_instances"), message)
+        } else if let Some(refused) = limiter.refused() {
+            (TrapKind::Memory, Some(refused.limit()), format!("{refused}; then: {root}"))
         } else {
-            (TrapKind::Fault, root)
+            (TrapKind::Fault, None, root)
         };
-        let backtrace = error.downcast_ref::<wasmtime::WasmBacktrace>().map(ToString::to_string).unwrap_or_default();
-        Trap { kind, message, backtrace }
+        let backtrace = error.downcast_ref().map(backtrace).unwrap_or_default();
+        Trap { kind, limit, message, backtrace }
     }
+}
+
+/// wasmtime's own text, with demangled names. The names are the guest's: where they could forge a line of the log or
+/// flood it, they are escaped and cut, and not demangled.
+fn backtrace(trace: &WasmBacktrace) -> String {
+    let names = trace.frames().iter().flat_map(|frame| [frame.module().name(), frame.func_name()]);
+    let mut names = names.map(Option::unwrap_or_default);
+    if names.all(|name| shown(name) == name) {
+        return trace.to_string();
+    }
+    let mut text = "error while executing at wasm backtrace:".to_owned();
+    for (number, frame) in trace.frames().iter().enumerate() {
+        let module = shown(frame.module().name().unwrap_or("<unknown>"));
+        let function = frame.func_name().map_or_else(|| format!("<wasm function {}>", frame.func_index()), shown);
+        text.push_str(&format!("\n  {number:>3}: {module}!{function}"));
+    }
+    text
+}
+
+fn shown(name: &str) -> String {
+    printable(name.get(..name.floor_char_boundary(NAME_BYTES)).unwrap_or_default().as_bytes())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::roster::Roster;
-use crate::guest::{Artifact, Engine, Instance, LoadError, LogBudget, Shared, StartError};
+use crate::guest::{Artifact, Engine, Instance, LoadError, LogBudget, Shared, StartError, Trap};
 use crate::hits::Hits;
 use crate::manifest::Manifest;
 use crate::metrics::DeploymentMetrics;
@@ -30,6 +30,14 @@ impl Deployment {
             topics: Arc::default(),
             metrics: DeploymentMetrics::new(name),
             hits: Arc::new(Hits::new(name)),
+        }
+    }
+
+    /// Count a trap, and the limit that it comes from.
+    pub fn trapped(&self, trap: &Trap) {
+        self.metrics.trapped(trap.kind.name());
+        if let Some(limit) = trap.limit {
+            self.hits.count(limit);
         }
     }
 }
@@ -83,7 +91,7 @@ impl Revision {
             limits: manifest.limits.clone(),
             environment: manifest.environment.clone(),
             topics: deployment.topics.clone(),
-            log: Arc::new(LogBudget::new(&deployment.name, &manifest.limits)),
+            log: Arc::new(LogBudget::new(&deployment.name, &manifest.limits, deployment.hits.clone())),
             instances: deployment.metrics.instances.clone(),
             hits: deployment.hits.clone(),
         });
