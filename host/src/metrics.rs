@@ -17,6 +17,7 @@ pub fn describe() {
     describe_counter!("whimbrel_traps_total", "Guest calls that ended with a trap, by kind");
     describe_counter!("whimbrel_guest_errors_total", "Guest calls that returned an error, by function");
     describe_counter!("whimbrel_limits_hit_total", "Limits that were reached, by limit");
+    describe_counter!("whimbrel_foreign_connections_total", "Calls of guests about connections of others");
     describe_counter!("whimbrel_log_lines_dropped_total", "Log lines of guests over limits.log_lines");
 }
 
