@@ -13,6 +13,7 @@ mod echo;
 mod events;
 mod failures;
 mod handshake;
+mod hostile;
 mod limits;
 mod logs;
 mod output;
