@@ -122,7 +122,7 @@ async fn names_and_their_number_are_limited() {
     let host = probe().limit("subscriptions", "2").start().await;
     let mut client = Client::connect(&host, "/").await;
     let (longest, too_long) = ("x".repeat(256), "x".repeat(257));
-    let wrong = |length| format!("error Invalid(\"topic: {length} bytes; 1 to 256 are allowed\")");
+    let wrong = |length| format!("error Invalid(\"topic: {length} bytes; 1 to 256 are allowed (limits.topic_size)\")");
     assert_eq!(client.ask(&format!("subscribe {too_long}")).await, wrong(257));
     assert_eq!(client.ask("subscribe").await, wrong(0));
     assert_eq!(client.ask(&format!("unsubscribe {too_long}")).await, wrong(257));

@@ -92,7 +92,7 @@ async fn instances_of_the_host() {
     let first = Client::connect(&host, "/").await;
     let mut second = Client::connect(&host, "/").await;
     is_turned_away(&host, "/", "This host has all the instances").await;
-    host.wait_log("host.instances: all instances of this host are in use").await;
+    host.wait_log("host.instances: all are in use").await;
     first.close(1000, "").await;
     connects_in_the_end(&host, "/").await;
     assert_eq!(second.ask("two").await, "two");
