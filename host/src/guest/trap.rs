@@ -11,6 +11,8 @@ use super::log::printable;
 
 /// How wasmtime's error begins for a component with more parts than the limiter allows.
 const TOO_MANY_PARTS: &str = "resource limit exceeded: ";
+/// What wasmtime calls the bound on what a guest gives the host in one call; nothing to do with a guest's own fuel.
+const TOO_MUCH_SHOWN: &str = "fuel allocated for hostcalls";
 /// Of a function's or module's name in a backtrace, in bytes; Rust's longest are some hundred.
 const NAME_BYTES: usize = 1024;
 
@@ -98,6 +100,9 @@ impl Trap {
             let message =
                 format!("limits.core_instances: {allowed} core instances, memories or tables allowed; {parts}");
             (TrapKind::Fault, Some("limits.core_instances"), message)
+        } else if root.contains(TOO_MUCH_SHOWN) {
+            let message = format!("more given to the host in one call than twice the largest message: {root}");
+            (TrapKind::Fault, None, message)
         } else if let Some(refused) = limiter.refused() {
             (TrapKind::Memory, Some(refused.limit()), format!("{refused}; then: {root}"))
         } else {
