@@ -119,7 +119,7 @@ impl fmt::Display for Connection {
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] for a topic that is not 1 to 256 bytes long, [`Error::TooLarge`].
+/// [`Error::Invalid`] for a topic that is not 1 to 256 bytes long or more than 10,000 exceptions, [`Error::TooLarge`].
 pub fn publish(topic: &str, message: impl Into<Message>, except: &[Connection]) -> Result<u32, Error> {
     Ok(topics::publish(topic, &message.into(), &ids(except))?)
 }

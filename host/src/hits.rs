@@ -60,6 +60,20 @@ impl Hits {
         tracing::warn!(deployment, connection, limit = setting, unsaid, "{setting}: {value}; allowed: {allowed}");
     }
 
+    /// A guest named connections that its instance does not own, `foreign` among them; said as the limits are.
+    pub fn foreign(&self, connection: Option<ConnectionId>, foreign: ConnectionId, count: u64) {
+        counter!("whimbrel_foreign_connections_total", "deployment" => self.deployment.clone()).increment(count);
+        let Some(unsaid) = self.may_say("foreign connections", Instant::now()) else { return };
+        let (deployment, connection) = (self.deployment.as_str(), connection.map(|id| id.0));
+        let unsaid = Some(unsaid).filter(|count| *count > 0);
+        tracing::warn!(
+            deployment,
+            connection,
+            unsaid,
+            "the guest named connection {foreign}, which does not belong to its instance"
+        );
+    }
+
     /// Count only: what happened is said elsewhere.
     pub fn count(&self, setting: &'static str) {
         let limit = setting.strip_prefix("limits.").unwrap_or(setting);

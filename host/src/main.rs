@@ -23,8 +23,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Cli::from_arguments();
-    match arguments.run() {
+    let code = match arguments.run() {
         Ok(code) => code,
         Err(error) => cli::exit::report(&error),
-    }
+    };
+    cli::stderr::flush();
+    code
 }

@@ -21,6 +21,7 @@ pub fn describe() {
     describe_counter!("whimbrel_limits_hit_total", "Limits that were reached, by limit");
     describe_counter!("whimbrel_execution_microseconds_total", "Time for which guests occupied worker threads");
     describe_counter!("whimbrel_share_waits_total", "Times that a guest waited as limits.execution_share was used up");
+    describe_counter!("whimbrel_foreign_connections_total", "Calls of guests about connections of others");
     describe_counter!("whimbrel_log_lines_dropped_total", "Log lines of guests over limits.log_lines");
 }
 

@@ -1,10 +1,12 @@
-//! Builds every guest in `examples` for wasm32-wasip2 and writes a constant with its path for each.
+//! Builds every guest in `examples` for wasm32-wasip2, assembles every one in `wat`, and writes a constant with its path
+//! for each.
 //!
 //! The guests have a target folder of their own, the same for every profile and command: in OUT_DIR, clippy and test
 //! would each build all of them again.
 
+mod assemble;
+
 use std::env;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -37,7 +39,9 @@ fn main() {
     install_target();
     let folder = root.join("target/guests");
     build(&root, &folder);
-    fs::write(out, constants(&package, &folder)).expect("the output folder can be written");
+    let assembled = assemble::all(&root, &package.join("wat"), &folder.join("wat"));
+    let text = constants(&package, &folder) + &assembled;
+    fs::write(out, text).expect("the output folder can be written");
 }
 
 /// Without rustup nothing is done: the build then tells what is missing.
@@ -73,9 +77,12 @@ fn constants(package: &Path, folder: &Path) -> String {
         let name = name.file_stem().and_then(|it| it.to_str()).expect("guests have plain names").to_owned();
         let wasm = folder.join(TARGET).join("release/examples").join(format!("{name}.wasm"));
         assert!(wasm.is_file(), "no {}: is there an [[example]] for it in tests/guests/Cargo.toml?", wasm.display());
-        let upper = name.to_uppercase();
-        writeln!(text, "/// The guest `tests/guests/examples/{name}.rs`.\npub const {upper}: &str = {wasm:?};")
-            .expect("a string can be written");
+        text += &constant(&format!("examples/{name}.rs"), &name, &wasm);
     }
     text
+}
+
+fn constant(source: &str, name: &str, wasm: &Path) -> String {
+    let upper = name.to_uppercase();
+    format!("/// The guest `tests/guests/{source}`.\npub const {upper}: &str = {wasm:?};\n")
 }

@@ -17,6 +17,7 @@ mod exhaustion;
 mod failures;
 mod fairness;
 mod handshake;
+mod hostile;
 mod limits;
 mod logs;
 mod metering;

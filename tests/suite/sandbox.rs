@@ -5,7 +5,7 @@ use tokio::net::TcpListener;
 use crate::support::{Client, TestHost, guests};
 
 #[tokio::test]
-async fn no_files_no_sockets_and_only_the_manifests_environment() {
+async fn g23_g24_no_files_no_sockets_and_only_the_manifests_environment() {
     let host = TestHost::serving(guests::SANDBOX).environment("GREETING", "hi").start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");

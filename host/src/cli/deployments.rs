@@ -30,7 +30,8 @@ pub(crate) fn load<'a>(
 
 /// The manifest of one path.
 pub(crate) fn load_one(path: &Path, config: &HostConfig) -> Result<Manifest, Problems> {
-    if path.extension().is_some_and(|extension| extension == "wasm") {
+    // A precompiled one is refused when it is loaded, which says why.
+    if path.extension().is_some_and(|extension| extension == "wasm" || extension == "cwasm") {
         return bare(path, config).map_err(|problem| Problems(vec![format!("{}: {problem}", path.display())]));
     }
     Manifest::load(path, &config.defaults, &config.ceilings).map_err(|problems| Problems::of_file(&problems))

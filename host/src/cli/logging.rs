@@ -6,6 +6,7 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::cli::exit::Problems;
+use crate::cli::stderr::LogWriter;
 use crate::cli::terminal;
 
 /// The arguments about logging, the same for every command that serves.
@@ -46,7 +47,7 @@ impl LogArgs {
         })?;
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(std::io::stderr)
+            .with_writer(LogWriter::start()?)
             .with_span_events(FmtSpan::NONE)
             // It would be reported with `eprintln!`, which panics on the very stderr that failed.
             .log_internal_errors(false);

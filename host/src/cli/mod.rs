@@ -12,6 +12,7 @@ mod new;
 mod path;
 mod serve;
 mod signals;
+pub(crate) mod stderr;
 mod terminal;
 mod toolchain;
 

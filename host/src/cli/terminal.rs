@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use crate::cli::exit::StdoutClosed;
+use crate::cli::stderr;
 
 /// A result, as one line on stdout, visible at once.
 pub(crate) fn result(line: &str) -> anyhow::Result<()> {
@@ -33,6 +34,7 @@ pub(crate) fn printable(text: &str) -> String {
 
 /// What a person wants to know and a script does not: one line on stderr.
 pub(crate) fn note(line: &str) {
+    stderr::flush();
     let _ = writeln!(io::stderr(), "{line}");
 }
 

@@ -22,6 +22,16 @@ const MAGIC: &[u8] = b"\0asm";
 /// How the binary of a core module begins: magic number, version 1, layer 0.
 const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
+/// How wasmtime's errors name what the pool of instances has no room for, and how its size comes about.
+const POOLED: [(&str, &str); 6] = [
+    ("core module instances, which exceeds", "more than the host's ceiling of limits.core_instances"),
+    ("tables, which exceeds", "more than the host's ceiling of limits.core_instances"),
+    ("defined memories count", "more memories in a module than any host allows"),
+    ("defined tables count", "more tables in a module than any host allows"),
+    ("module memory does not fit", "more than the host's ceiling of limits.memory"),
+    ("module table does not fit", "more than the host's ceiling of limits.table_elements"),
+];
+
 /// What the host offers to import, for the error that names what it does not.
 const OFFERED: [&str; 9] = [
     "whimbrel:websocket/types@0.1",
@@ -146,15 +156,22 @@ fn not_a_component(bytes: &[u8], error: &wasmtime::Error) -> String {
     if bytes.is_empty() {
         return "an empty file, not a component".to_owned();
     }
+    if wasmtime::Engine::detect_precompiled(bytes).is_some() {
+        return "precompiled machine code, which nothing can check and no host loads; give the component itself"
+            .to_owned();
+    }
     let beginning = bytes.get(..MAGIC.len()).unwrap_or(bytes);
     if !MAGIC.starts_with(beginning) {
         let (found, magic) = (beginning.escape_ascii(), MAGIC.escape_ascii());
         return format!("not a component: it begins with \"{found}\", and WebAssembly with \"{magic}\"");
     }
     // Some of the compiler's errors are lists over several lines; here a line is a problem.
-    let error = format!("{error:#}");
-    let error = error.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    format!("not a component that can be compiled: {error}")
+    let problem = format!("{error:#}");
+    let problem = problem.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    match POOLED.iter().find(|(part, _)| problem.contains(part)) {
+        Some((_, reason)) => format!("{reason}: {problem}"),
+        None => format!("not a component that can be compiled: {problem}"),
+    }
 }
 
 fn imports(engine: &Core, component: &Component) -> Vec<String> {

@@ -77,6 +77,16 @@ impl EventClock {
         std::mem::take(&mut running.waited) + waiting.unwrap_or_default()
     }
 
+    /// A function of the host has worked long for the guest: that is charged as the guest's own execution; false when the
+    /// budget is spent. The caller yields afterwards.
+    pub(super) fn charge(&self) -> bool {
+        let mut running = self.lock();
+        let now = thread_time();
+        let resumed = running.resumed.replace(now).unwrap_or(now);
+        running.spent += now.saturating_sub(resumed);
+        running.spent < running.budget.time
+    }
+
     /// The budget of the running event.
     pub(super) fn budget(&self) -> Budget {
         self.lock().budget

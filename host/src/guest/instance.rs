@@ -23,8 +23,12 @@ use crate::outbound::Outbound;
 use crate::session::{Call, CloseCause, CloseInfo};
 use crate::share::Turns;
 
-/// Room for what a call of the host carries beside the guest's whole memory, in bytes.
+/// What a guest may show to the host in one call beside messages, in bytes.
 const CALL_SLACK: usize = 64 * 1024;
+/// What it may show at the least, whatever its messages' size.
+const CALL_LEAST: usize = 4 * 1024 * 1024;
+/// Handles that a guest may hold at once: of the host's resources and of its own.
+const HANDLES: usize = 10_000;
 
 /// Why no instance could be had.
 #[derive(Debug, thiserror::Error)]
@@ -139,7 +143,7 @@ impl Instance {
         };
         meter::end(store);
         match returned {
-            Some(Ok(returned)) => Ok(returned),
+            Some(Ok(returned)) => Ok(returned.map_err(|text| cut(text, store.data().shared.limits.log_line_size))),
             Some(Err(error)) => Err(Trap::new(error, store.data())),
             None => Err(Trap::time(limit, store.data())),
         }
@@ -174,8 +178,11 @@ fn new_store(artifact: &Artifact, shared: &Arc<Shared>, turns: &Arc<Turns>) -> S
     let state = State::new(shared.clone(), turns.clone(), artifact.engine.metering);
     let mut store = Store::new(&artifact.engine.inner, state);
     store.limiter(|state| &mut state.limiter);
-    // All that fits into the guest's memory may be shown to the host: what is too large is refused, and no trap.
-    store.set_hostcall_fuel(limits.memory.saturating_add(CALL_SLACK));
+    // Bounds what the host copies for a guest, and the time it takes, which no epoch ends. Twice as much as can be sent,
+    // so that a message that is somewhat too large is refused, and no trap; also in UTF-16.
+    let shown = limits.largest_sent().saturating_mul(2).max(CALL_LEAST).min(limits.memory);
+    store.set_hostcall_fuel(shown.saturating_add(CALL_SLACK));
+    store.set_max_component_handles(HANDLES);
     store.epoch_deadline_callback(|store| {
         let state = store.data();
         if !state.clock.tick() {
@@ -245,6 +252,12 @@ fn lower(info: &CloseInfo) -> types::CloseInfo<'_> {
             CloseCause::Drained => types::CloseCause::Drained,
         },
     }
+}
+
+/// A guest's text for the log: what is over the size of a line is dropped before anything is done with it.
+fn cut(mut text: String, size: usize) -> String {
+    text.truncate(text.floor_char_boundary(size));
+    text
 }
 
 /// Drive a call of the guest; none when it takes longer than `limit`, waiting included, but not for its turn. A timer

@@ -1,5 +1,8 @@
-//! The memory of one instance: all its linear memories and tables together.
+//! The memory of one instance: all its linear memories together, each of its tables, and how many parts it has.
 
+use std::fmt;
+
+use bytesize::ByteSize;
 use wasmtime::ResourceLimiter;
 
 use crate::limits::Limits;
@@ -11,7 +14,16 @@ pub(super) struct MemoryLimiter {
     table_elements: usize,
     core_instances: usize,
     used: usize,
-    refused: Option<usize>,
+    refused: Option<Refused>,
+}
+
+/// Growth that was refused: the limit, what there would have been, what is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Bytes of linear memory.
+    Memory { wanted: usize, allowed: usize },
+    /// Elements of a table.
+    Table { wanted: usize, allowed: usize },
 }
 
 impl MemoryLimiter {
@@ -26,8 +38,8 @@ impl MemoryLimiter {
         self.used
     }
 
-    /// What the memory would have grown to when growth was last refused, in bytes.
-    pub(super) fn refused(&self) -> Option<usize> {
+    /// The growth that was refused last.
+    pub(super) fn refused(&self) -> Option<Refused> {
         self.refused
     }
 }
@@ -36,7 +48,7 @@ impl ResourceLimiter for MemoryLimiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let wanted = self.used.saturating_sub(current).saturating_add(desired);
         if wanted > self.limit {
-            self.refused = Some(wanted);
+            self.refused = Some(Refused::Memory { wanted, allowed: self.limit });
             return Ok(false);
         }
         self.used = wanted;
@@ -44,7 +56,11 @@ impl ResourceLimiter for MemoryLimiter {
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= self.table_elements)
+        if desired > self.table_elements {
+            self.refused = Some(Refused::Table { wanted: desired, allowed: self.table_elements });
+            return Ok(false);
+        }
+        Ok(true)
     }
 
     fn instances(&self) -> usize {
@@ -57,5 +73,30 @@ impl ResourceLimiter for MemoryLimiter {
 
     fn memories(&self) -> usize {
         self.core_instances
+    }
+}
+
+impl Refused {
+    /// The setting that changes it.
+    pub(super) fn limit(self) -> &'static str {
+        match self {
+            Refused::Memory { .. } => "limits.memory",
+            Refused::Table { .. } => "limits.table_elements",
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limit = self.limit();
+        match *self {
+            Refused::Memory { wanted, allowed } => {
+                let (wanted, allowed) = (ByteSize(wanted as u64), ByteSize(allowed as u64));
+                write!(formatter, "{limit}: {wanted} wanted, {allowed} allowed")
+            }
+            Refused::Table { wanted, allowed } => {
+                write!(formatter, "{limit}: {wanted} in one table wanted, {allowed} allowed")
+            }
+        }
     }
 }

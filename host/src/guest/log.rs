@@ -1,25 +1,29 @@
 //! A guest's stdout and stderr, line by line into the host's log.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 use bytes::Bytes;
+use metrics::{Counter, counter};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
+use crate::hits::Hits;
 use crate::limits::Limits;
 
 /// How many lines the guests of one deployment may log per second.
-#[derive(Debug)]
 pub struct LogBudget {
     deployment: String,
     per_second: u32,
     line_size: usize,
+    hits: Arc<Hits>,
+    /// The metric, not looked up for each line.
+    dropped: Counter,
     window: Mutex<Window>,
 }
 
@@ -28,40 +32,86 @@ struct Window {
     began: Instant,
     lines: u32,
     dropped: u64,
+    /// Whether a line was cut.
+    has_cut: bool,
+}
+
+impl fmt::Debug for LogBudget {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("LogBudget").field("window", &self.window).finish_non_exhaustive()
+    }
 }
 
 impl LogBudget {
     /// What `limits` allow all instances of `deployment` together.
-    pub fn new(deployment: &str, limits: &Limits) -> Self {
+    pub fn new(deployment: &str, limits: &Limits, hits: Arc<Hits>) -> Self {
         LogBudget {
             deployment: deployment.to_owned(),
             per_second: limits.log_lines,
             line_size: limits.log_line_size,
-            window: Mutex::new(Window { began: Instant::now(), lines: 0, dropped: 0 }),
+            hits,
+            dropped: counter!("whimbrel_log_lines_dropped_total", "deployment" => deployment.to_owned()),
+            window: Mutex::new(Window::new()),
         }
     }
 
-    /// Whether one more line may be logged now; says how many were dropped when a new second begins.
-    fn take(&self) -> bool {
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+    /// How many of so many lines may be logged now; the others are dropped. Says how many were dropped when a new second
+    /// begins. Asked once for all lines of a write, since a guest may write thousands at once.
+    fn take(&self, lines: usize) -> usize {
+        if lines == 0 {
+            return 0;
+        }
+        let mut window = self.lock();
         if window.began.elapsed() >= Duration::from_secs(1) {
-            if window.dropped > 0 {
-                tracing::warn!(
-                    target: "whimbrel::guest",
-                    deployment = self.deployment,
-                    dropped = window.dropped,
-                    "log lines dropped; limits.log_lines allows {} per second", self.per_second
-                );
+            self.tell_dropped(&window);
+            *window = Window::new();
+        }
+        let room = self.per_second - window.lines;
+        let taken = u32::try_from(lines).unwrap_or(u32::MAX).min(room);
+        window.lines += taken;
+        let dropped = lines as u64 - u64::from(taken);
+        if dropped > 0 {
+            if window.dropped == 0 {
+                self.hits.count("limits.log_lines");
             }
-            *window = Window { began: Instant::now(), lines: 0, dropped: 0 };
+            window.dropped += dropped;
+            self.dropped.increment(dropped);
         }
-        if window.lines < self.per_second {
-            window.lines += 1;
-            return true;
+        taken as usize
+    }
+
+    /// A line was cut.
+    fn cut(&self) {
+        if !std::mem::replace(&mut self.lock().has_cut, true) {
+            self.hits.count("limits.log_line_size");
         }
-        window.dropped += 1;
-        metrics::counter!("whimbrel_log_lines_dropped_total", "deployment" => self.deployment.clone()).increment(1);
-        false
+    }
+
+    fn tell_dropped(&self, window: &Window) {
+        if window.dropped > 0 {
+            tracing::warn!(
+                target: "whimbrel::guest",
+                deployment = self.deployment,
+                dropped = window.dropped,
+                "log lines dropped; limits.log_lines allows {} per second", self.per_second
+            );
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for LogBudget {
+    fn drop(&mut self) {
+        self.tell_dropped(&self.lock());
+    }
+}
+
+impl Window {
+    fn new() -> Self {
+        Window { began: Instant::now(), lines: 0, dropped: 0, has_cut: false }
     }
 }
 
@@ -88,46 +138,67 @@ impl GuestLog {
     }
 
     fn append(&self, bytes: &[u8]) {
-        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut line = self.lock();
+        let mut may_log = self.budget.take(complete(bytes, line.is_empty()));
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (text, ends) = match piece.strip_suffix(b"\n") {
                 Some(text) => (text, true),
                 None => (piece, false),
             };
-            let room = self.budget.line_size.saturating_sub(line.len());
+            // One byte more than is shown tells that there was more.
+            let room = (self.budget.line_size + 1).saturating_sub(line.len());
             line.extend_from_slice(text.get(..room).unwrap_or(text));
             if ends {
-                self.emit(&line);
+                if may_log > 0 && !line.is_empty() {
+                    may_log -= 1;
+                    self.emit(&line);
+                }
                 line.clear();
             }
         }
     }
 
     fn emit(&self, line: &[u8]) {
-        // Rust's panic message begins with an empty line.
-        if line.is_empty() || !self.budget.take() {
-            return;
+        let cut = line.get(..self.budget.line_size).filter(|cut| cut.len() < line.len());
+        let dots = if cut.is_some() { "..." } else { "" };
+        if cut.is_some() {
+            self.budget.cut();
         }
-        let text = printable(line);
+        let text = printable(cut.unwrap_or(line));
         let connection = Some(self.connection.load(Ordering::Relaxed)).filter(|id| *id != 0);
         let deployment = self.budget.deployment.as_str();
         match self.source {
             Source::Stdout => {
-                tracing::info!(target: "whimbrel::guest", deployment, connection, "{text}");
+                tracing::info!(target: "whimbrel::guest", deployment, connection, "{text}{dots}");
             }
             Source::Stderr => {
-                tracing::warn!(target: "whimbrel::guest", deployment, connection, "{text}");
+                tracing::warn!(target: "whimbrel::guest", deployment, connection, "{text}{dots}");
             }
         }
     }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many lines end in these bytes, empty ones left out: Rust's panic message begins with one.
+fn complete(bytes: &[u8], mut is_empty: bool) -> usize {
+    let mut lines = 0;
+    for byte in bytes {
+        let ends = *byte == b'\n';
+        lines += usize::from(ends && !is_empty);
+        is_empty = ends;
+    }
+    lines
 }
 
 impl Drop for GuestLog {
     fn drop(&mut self) {
         // The last clone logs an unfinished line, which is often the one that explains a trap.
         if Arc::strong_count(&self.line) == 1 {
-            let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-            if !line.is_empty() {
+            let line = self.lock();
+            if !line.is_empty() && self.budget.take(1) > 0 {
                 self.emit(&line);
             }
         }
@@ -203,7 +274,21 @@ impl OutputStream for GuestLog {
 
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{complete, printable};
+
+    #[test]
+    fn lines_are_counted_without_the_empty_ones() {
+        for (text, begins_empty, lines) in [
+            ("", true, 0),
+            ("a", true, 0),
+            ("a\n", true, 1),
+            ("\n", true, 0),
+            ("\n", false, 1),
+            ("\n\na\n\nb\nc", false, 3),
+        ] {
+            assert_eq!(complete(text.as_bytes(), begins_empty), lines, "{text:?}");
+        }
+    }
 
     #[test]
     fn control_characters_are_escaped() {

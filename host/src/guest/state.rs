@@ -79,9 +79,21 @@ impl State {
         }
     }
 
-    /// The connection with this number, if the instance owns it.
+    /// The connection with this number, if the instance owns it. If not, that is said in the log: a guest that keeps to
+    /// its own numbers never asks for another.
     pub(super) fn connection(&self, id: u32) -> Option<&Arc<Outbound>> {
-        self.connections.get(&id)
+        let connection = self.connections.get(&id);
+        if connection.is_none() {
+            self.foreign(id, 1);
+        }
+        connection
+    }
+
+    /// Say that the guest named so many connections that are not its own, `id` among them.
+    #[cold]
+    pub(super) fn foreign(&self, id: u32, count: u64) {
+        let current = Some(self.current.load(Ordering::Relaxed)).filter(|id| *id != 0).map(ConnectionId);
+        self.shared.hits.foreign(current, ConnectionId(id), count);
     }
 
     /// Log lines are from now on those of this connection's event.

@@ -13,6 +13,12 @@ use super::state::State;
 
 /// Characters of a message that are told.
 const MESSAGE: usize = 1_000;
+use super::log::printable;
+
+/// How wasmtime's error begins for a component with more parts than the limiter allows.
+const TOO_MANY_PARTS: &str = "resource limit exceeded: ";
+/// What wasmtime calls the bound on what a guest gives the host in one call; nothing to do with a guest's own fuel.
+const TOO_MUCH_SHOWN: &str = "fuel allocated for hostcalls";
 
 /// What ended the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +131,7 @@ impl Trap {
 }
 
 fn classify(error: &wasmtime::Error, state: &State) -> (TrapKind, Option<&'static str>, String) {
-    let root = error.root_cause().to_string();
+    let root = printable(error.root_cause().to_string().as_bytes());
     let limits = &state.shared.limits;
     if let Some(spent) = error.downcast_ref::<ExecutionSpent>() {
         return (TrapKind::Execution, Some(spent.0.key), spent.to_string());
@@ -142,10 +148,17 @@ fn classify(error: &wasmtime::Error, state: &State) -> (TrapKind, Option<&'stati
         }
         _ => {}
     }
-    let Some(wanted) = state.limiter.refused() else { return (TrapKind::Fault, None, root) };
-    let (wanted, limit) = (bytesize::ByteSize(wanted as u64), bytesize::ByteSize(limits.memory as u64));
-    let message = format!("limits.memory: {wanted} wanted, {limit} allowed; then: {root}");
-    (TrapKind::Memory, Some("limits.memory"), message)
+    if let Some(parts) = root.strip_prefix(TOO_MANY_PARTS) {
+        let allowed = limits.core_instances;
+        let message = format!("limits.core_instances: {allowed} core instances, memories or tables allowed; {parts}");
+        return (TrapKind::Fault, Some("limits.core_instances"), message);
+    }
+    if root.contains(TOO_MUCH_SHOWN) {
+        let message = format!("more given to the host in one call than twice the largest message: {root}");
+        return (TrapKind::Fault, None, message);
+    }
+    let Some(refused) = state.limiter.refused() else { return (TrapKind::Fault, None, root) };
+    (TrapKind::Memory, Some(refused.limit()), format!("{refused}; then: {root}"))
 }
 
 impl Usage {

@@ -21,6 +21,8 @@ const MAX_HEADERS: usize = 100;
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// Bytes of a refusal's body.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Of a name or value that is shown in the log, in bytes.
+const SHOWN_BYTES: usize = 256;
 
 /// How a guest accepts, as it said it: unchecked.
 #[derive(Debug, Clone, Default)]
@@ -91,7 +93,7 @@ impl Acceptance {
             && !upgrade.subprotocols.contains(chosen)
         {
             let offered = upgrade.subprotocols.clone();
-            return Err(BadDecision::Subprotocol { chosen: chosen.clone(), offered });
+            return Err(BadDecision::Subprotocol { chosen: cut(chosen), offered });
         }
         let from_ms = |ms: u32| Duration::from_millis(ms.into());
         Ok(Self {
@@ -204,17 +206,25 @@ fn check_headers(fields: Vec<(String, Vec<u8>)>) -> Result<Vec<(HeaderName, Head
     let mut headers = Vec::with_capacity(fields.len());
     for (shown, value) in fields {
         let Ok(name) = HeaderName::from_bytes(shown.as_bytes()) else {
-            return Err(BadDecision::HeaderName(shown));
+            return Err(BadDecision::HeaderName(cut(&shown)));
         };
         if is_reserved(&name) {
-            return Err(BadDecision::HeaderReserved(shown));
+            return Err(BadDecision::HeaderReserved(cut(&shown)));
         }
         let Ok(value) = HeaderValue::from_bytes(&value) else {
-            return Err(BadDecision::HeaderValue { name: shown, value: String::from_utf8_lossy(&value).into_owned() });
+            let value = cut(&String::from_utf8_lossy(&value));
+            return Err(BadDecision::HeaderValue { name: cut(&shown), value });
         };
         headers.push((name, value));
     }
     Ok(headers)
+}
+
+/// As much of a guest's text as is needed to know it again in the log.
+fn cut(text: &str) -> String {
+    let cut = text.floor_char_boundary(SHOWN_BYTES);
+    let dots = if cut < text.len() { "..." } else { "" };
+    format!("{}{dots}", text.get(..cut).unwrap_or_default())
 }
 
 /// Fields of the handshake, and those that belong to one hop or frame the response (RFC 9110 section 7.6.1).

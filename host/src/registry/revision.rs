@@ -37,6 +37,14 @@ impl Deployment {
         let traps = Arc::new(TrapReports::new(name));
         Deployment { name: name.to_owned(), topics: Arc::default(), metrics, hits, share, traps }
     }
+
+    /// Count a trap, and the limit that it comes from.
+    fn trapped(&self, trap: &Trap) {
+        self.metrics.trapped(trap.kind.name());
+        if let Some(limit) = trap.limit {
+            self.hits.count(limit);
+        }
+    }
 }
 
 /// One immutable pair of artifact and manifest.
@@ -93,7 +101,7 @@ impl Revision {
             limits: manifest.limits.clone(),
             environment: manifest.environment.clone(),
             topics: deployment.topics.clone(),
-            log: Arc::new(LogBudget::new(&deployment.name, &manifest.limits)),
+            log: Arc::new(LogBudget::new(&deployment.name, &manifest.limits, deployment.hits.clone())),
             instances: deployment.metrics.instances.clone(),
             instructions: deployment.metrics.instructions.clone(),
             coredumps: coredumps.is_some(),
@@ -116,12 +124,8 @@ impl Revision {
 
     /// A call of the guest trapped: count it, and say all that is known.
     pub fn trapped(&self, event: TrappedEvent, trap: Box<Trap>, remains: Option<Remains>) {
-        let Deployment { metrics, hits, traps, .. } = &*self.deployment;
-        metrics.trapped(trap.kind.name());
-        if let Some(limit) = trap.limit {
-            hits.count(limit);
-        }
-        traps.report(Report {
+        self.deployment.trapped(&trap);
+        self.deployment.traps.report(Report {
             revision: self.number,
             event,
             trap,

@@ -1412,8 +1412,8 @@ pub mod whimbrel {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Send to every subscriber but those named; framed once, in the same order for all. Yields how many queues took
-            /// it on this host. A subscriber whose outbound buffer is full is closed as a slow consumer (1008), so no peer
+            /// Send to every subscriber but those named, at most 10,000; framed once, in the same order for all. Yields how many
+            /// queues took it on this host. A subscriber whose outbound buffer is full is closed as a slow consumer (1008), so no peer
             /// misses a publication unnoticed.
             #[allow(async_fn_in_trait)]
             pub fn publish(

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -30,6 +30,7 @@ pub(crate) struct Builder {
     files: Vec<(PathBuf, Vec<u8>)>,
     arguments: Vec<String>,
     listen: String,
+    reads_log: bool,
 }
 
 struct Deployment {
@@ -46,6 +47,8 @@ pub(crate) struct TestHost {
     child: Child,
     stdout: Lines,
     log: Lines,
+    /// The host's stderr, when nobody is to read it.
+    unread: Option<ChildStderr>,
     folder: TempDir,
 }
 
@@ -65,6 +68,7 @@ impl TestHost {
             files: Vec::new(),
             arguments: Vec::new(),
             listen: "127.0.0.1:0".to_owned(),
+            reads_log: true,
         };
         builder.and_serving("guest", component)
     }
@@ -206,6 +210,12 @@ impl Builder {
         self
     }
 
+    /// Leaves the log in its pipe, which is full some time.
+    pub(crate) fn unread_log(mut self) -> Self {
+        self.reads_log = false;
+        self
+    }
+
     /// Starts the host and waits until it listens.
     pub(crate) async fn start(self) -> TestHost {
         let mut host = self.spawn();
@@ -237,8 +247,12 @@ impl Builder {
         command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().expect("the host can be started");
         let stdout = Lines::of(child.stdout.take().expect("stdout is piped"));
-        let log = Lines::of(child.stderr.take().expect("stderr is piped"));
-        TestHost { child, stdout, log, folder }
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let (log, unread) = match self.reads_log {
+            true => (Lines::of(stderr), None),
+            false => (Lines::of(tokio::io::empty()), Some(stderr)),
+        };
+        TestHost { child, stdout, log, unread, folder }
     }
 
     fn write(&self, folder: &Path) {

@@ -1,9 +1,10 @@
 //! `whimbrel:websocket/connection`: what a handler may do to its connections.
 
+use bytes::Bytes;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Linker, Lower, WasmList};
 
-use super::{GuestMessage, clamp, on_connection};
+use super::{GuestMessage, clamp, on_connection, pause, refused};
 use crate::guest::state::State;
 use crate::guest::types::Error;
 use crate::message::Opcode;
@@ -14,6 +15,8 @@ use crate::session::CloseFrame;
 const CONTROL_BYTES: usize = 125;
 /// The most that a close frame's reason may have beside its code.
 const REASON_BYTES: usize = CONTROL_BYTES - 2;
+/// Connections of one `send-many` that are served before others get their turn.
+const IDS_PER_TURN: usize = 4096;
 
 /// The contract's `info`.
 #[derive(ComponentType, Lower)]
@@ -33,7 +36,9 @@ struct Info {
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut interface = linker.instance("whimbrel:websocket/connection@0.1.0")?;
     interface.func_wrap("send", send)?;
-    interface.func_wrap("send-many", send_many)?;
+    interface.func_wrap_async("send-many", |store, (ids, message): (WasmList<u32>, GuestMessage)| {
+        Box::new(async move { Ok((send_many(store, ids, message).await?,)) })
+    })?;
     interface.func_wrap_async("drained", |store, (id, low_water): (u32, u32)| {
         Box::new(async move { Ok((drained(store, id, low_water).await,)) })
     })?;
@@ -53,23 +58,40 @@ fn send(
         return Ok((Err(Error::UnknownConnection),));
     };
     let sent = message.read((&store).into(), |opcode, payload| connection.send(opcode, payload))?;
-    Ok((sent.map(clamp).map_err(Error::from),))
+    Ok((sent.map(clamp).map_err(|error| refused(store.data(), Some(connection.id), error)),))
 }
 
-fn send_many(
+async fn send_many(
     store: StoreContextMut<'_, State>,
-    (ids, message): (WasmList<u32>, GuestMessage),
-) -> wasmtime::Result<(u32,)> {
+    ids: WasmList<u32>,
+    message: GuestMessage,
+) -> wasmtime::Result<u32> {
     // Too large for any of them: nobody took it.
-    let Ok(frame) = message.encode(&store)? else { return Ok((0,)) };
-    let state = store.data();
-    let took = ids
-        .as_le_slice(&store)
-        .iter()
-        .filter_map(|id| state.connection(u32::from_le(*id)))
-        .filter(|connection| connection.send_encoded(&frame).is_ok())
-        .count();
-    Ok((clamp(took),))
+    let Ok(frame) = message.encode(&store)? else { return Ok(0) };
+    let mut took = 0;
+    for start in (0..ids.len()).step_by(IDS_PER_TURN) {
+        if start > 0 {
+            pause(&store.data().clock).await?;
+        }
+        let some = ids.as_le_slice(&store).iter().skip(start).take(IDS_PER_TURN);
+        took += send_some(store.data(), some.map(|id| u32::from_le(*id)), &frame);
+    }
+    Ok(clamp(took))
+}
+
+/// Queue the frame for those of the connections that are the instance's; yields how many took it.
+fn send_some(state: &State, ids: impl Iterator<Item = u32>, frame: &Bytes) -> usize {
+    let (mut took, mut foreign, mut last) = (0, 0, 0);
+    for id in ids {
+        match state.connections.get(&id) {
+            Some(connection) => took += usize::from(connection.send_encoded(frame).is_ok()),
+            None => (foreign, last) = (foreign + 1, id),
+        }
+    }
+    if foreign > 0 {
+        state.foreign(last, foreign);
+    }
+    took
 }
 
 async fn drained(store: StoreContextMut<'_, State>, id: u32, low_water: u32) -> Result<(), Error> {
@@ -86,8 +108,8 @@ fn ping(store: StoreContextMut<'_, State>, (id, data): (u32, WasmList<u8>)) -> w
             let length = data.len();
             return Err(Error::Invalid(format!("data: {length} bytes; at most {CONTROL_BYTES} are allowed")));
         }
-        connection.send(Opcode::Ping, data)?;
-        Ok(())
+        let sent = connection.send(Opcode::Ping, data);
+        sent.map(drop).map_err(|error| refused(store.data(), Some(connection.id), error))
     }),))
 }
 

@@ -4,11 +4,15 @@ mod connection;
 mod topics;
 
 use bytes::{Bytes, BytesMut};
+use bytesize::ByteSize;
 use wasmtime::component::{ComponentType, Lift, Linker, WasmList, WasmStr};
 use wasmtime::{StoreContext, StoreContextMut};
 
+use super::clock::EventClock;
 use super::state::State;
+use super::trap::ExecutionSpent;
 use super::types::Error;
+use crate::ids::ConnectionId;
 use crate::message::{self, Opcode};
 use crate::outbound::SendError;
 
@@ -62,6 +66,25 @@ impl From<SendError> for Error {
             SendError::Full(waiting) => Error::BufferFull(clamp(waiting)),
         }
     }
+}
+
+/// The contract's error for what was not queued. A message that could never be is reported; that the outbound is full, its
+/// connection tells.
+fn refused(state: &State, connection: Option<ConnectionId>, error: SendError) -> Error {
+    if let SendError::TooLarge(most) = error {
+        state.shared.hits.report("limits.outbound", connection, "a larger message", ByteSize(most as u64));
+    }
+    error.into()
+}
+
+/// Between two parts of a call's work: charge the guest for what was done, which no epoch tick has seen, and let others
+/// run.
+async fn pause(clock: &EventClock) -> wasmtime::Result<()> {
+    if !clock.charge() {
+        return Err(ExecutionSpent(clock.budget()).into());
+    }
+    tokio::task::yield_now().await;
+    Ok(())
 }
 
 /// The contract's numbers of bytes are 32 bits wide; no limit can be set beyond.

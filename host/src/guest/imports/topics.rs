@@ -3,11 +3,14 @@
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, WasmList, WasmStr};
 
-use super::{GuestMessage, on_connection};
+use super::{GuestMessage, on_connection, refused};
 use crate::guest::state::{Shared, State};
 use crate::guest::types::Error;
 use crate::ids::ConnectionId;
 use crate::topics::TopicError;
+
+/// The most connections that one publication may leave out.
+const EXCEPT: usize = 10_000;
 
 type Answer<T> = wasmtime::Result<(Result<T, Error>,)>;
 
@@ -51,12 +54,26 @@ fn publish(
     if let Err(error) = check(&topic, &store.data().shared) {
         return Ok((Err(error),));
     }
-    let except: Vec<_> = except.as_le_slice(&store).iter().map(|id| ConnectionId(u32::from_le(*id))).collect();
+    let except = match excepted(except.as_le_slice(&store)) {
+        Ok(except) => except,
+        Err(error) => return Ok((Err(error),)),
+    };
     let frame = match message.encode(&store)? {
         Ok(frame) => frame,
-        Err(error) => return Ok((Err(error.into()),)),
+        Err(error) => return Ok((Err(refused(store.data(), None, error)),)),
     };
     Ok((Ok(store.data().shared.topics.publish(&topic, &frame, &except)),))
+}
+
+/// In order, to be searched while the topic is locked.
+fn excepted(ids: &[u32]) -> Result<Vec<ConnectionId>, Error> {
+    if ids.len() > EXCEPT {
+        let length = ids.len();
+        return Err(Error::Invalid(format!("except: {length} connections; at most {EXCEPT} are allowed")));
+    }
+    let mut except: Vec<_> = ids.iter().map(|id| ConnectionId(u32::from_le(*id))).collect();
+    except.sort_unstable();
+    Ok(except)
 }
 
 fn check(topic: &str, shared: &Shared) -> Result<(), Error> {

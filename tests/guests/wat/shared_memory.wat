@@ -1,0 +1,2 @@
+;; Has a memory that threads share.
+(component (core module (memory 1 2 shared)))

@@ -1,0 +1,4 @@
+;; Never ends its start function.
+;;@ items
+(func $start (loop $on (br $on)))
+(start $start)

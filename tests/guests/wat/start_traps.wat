@@ -1,0 +1,4 @@
+;; Traps in its start function.
+;;@ items
+(func $start unreachable)
+(start $start)
