@@ -12,10 +12,12 @@ use tokio::task::yield_now;
 use super::Share;
 use super::purse::{Nanos, nanos};
 
-/// A guest whose turns take longer than this is busy. Their mean says so: with one that the machine interrupted nobody is.
-const BUSY: Nanos = 250_000;
-/// What one turn is of the mean: after one of a tick a dozen short ones are needed.
-const PART: u64 = 8;
+/// A guest whose turns take longer than this on average is busy.
+const BUSY: Nanos = 500_000;
+/// What one turn is of the average.
+const PART: u64 = 16;
+/// A turn counts as no longer than this: one or two that a loaded machine interrupted make nobody busy.
+const LONGEST: Nanos = PART * BUSY / 2;
 /// For so long after one was busy, new connections of the deployment are taken to be busy.
 const REMEMBERED: Duration = Duration::from_secs(1);
 
@@ -34,7 +36,7 @@ impl Turns {
     /// has no second event.
     pub fn new(share: &Arc<Share>) -> Arc<Self> {
         let is_busy = share.busy_until.load(Ordering::Relaxed) > share.workers.clock(Instant::now());
-        let mean = AtomicU64::new(if is_busy { PART * BUSY } else { 0 });
+        let mean = AtomicU64::new(if is_busy { 2 * BUSY } else { 0 });
         Arc::new(Turns { share: share.clone(), mean, place: Mutex::new(None) })
     }
 
@@ -103,7 +105,7 @@ async fn let_others_run() {
 
 /// The mean with one more turn.
 fn mean(mean: Nanos, ran: Nanos) -> Nanos {
-    mean - mean / PART + ran / PART
+    mean - mean / PART + ran.min(LONGEST) / PART
 }
 
 #[cfg(test)]
@@ -115,13 +117,14 @@ mod tests {
     #[test]
     fn a_guest_is_busy_when_its_turns_are_long() {
         let after = |turns: &[Nanos]| turns.iter().copied().fold(0, mean);
-        assert!(after(&[8 * MILLISECOND]) > BUSY);
+        assert!(after(&[8 * MILLISECOND; 3]) > BUSY);
+        assert!(after(&[MILLISECOND; 100]) > BUSY);
         assert!(after(&[20_000; 1000]) <= BUSY);
-        // One that the machine interrupted is forgiven soon.
-        let interrupted = [[20_000; 100].as_slice(), &[3 * MILLISECOND], &[20_000; 5]].concat();
+        // What the machine interrupted now and then is not.
+        let interrupted = [[20_000; 100].as_slice(), &[30 * MILLISECOND; 1]].concat().repeat(5);
         assert!(after(&interrupted) <= BUSY);
         // Some short events between the long ones hide nothing.
-        let hidden = [[8 * MILLISECOND].as_slice(), &[20_000; 5]].concat().repeat(20);
+        let hidden = [[20_000; 5].as_slice(), &[8 * MILLISECOND]].concat().repeat(20);
         assert!(after(&hidden) > BUSY);
     }
 }
