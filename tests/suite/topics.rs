@@ -178,16 +178,16 @@ async fn r06_a_slow_subscriber_slows_nobody_and_is_closed_with_1008() {
 
 #[tokio::test]
 async fn r06_an_outbound_that_stays_full_is_closed_with_1008() {
-    let host = probe().limit("slow_consumer_time", "300ms").limit("execution", "5s").limit("close_timeout", "30s");
-    let host = host.start().await;
+    let host = probe().limit("outbound", "1MiB").limit("slow_consumer_time", "1s").limit("close_timeout", "30s");
+    let host = host.limit("execution", "5s").start().await;
     let mut raw = Raw::open(&host, "/").await;
-    // 16 MiB at most wait; the pauses let the kernel take what it will, until it takes nothing more.
-    raw.send_frame(TEXT, "burst 250 65536\nsleep 200\n".repeat(10).as_bytes()).await;
+    // 1 MiB at most waits; the pauses let the kernel take what it will, until it takes nothing more.
+    raw.send_frame(TEXT, "burst 20 65536\nsleep 100\n".repeat(40).as_bytes()).await;
     host.wait_log("because=Closed").await;
     assert_eq!(raw.close_frame().await, Some((1008, "slow consumer".to_owned())));
     drop(raw);
     host.wait_log("event close id=1 code=none reason=\"\" cause=slow-consumer").await;
-    host.wait_log("limits.outbound: no room for a message; allowed: 16MiB").await;
-    host.wait_log("limits.slow_consumer_time: the peer did not take what waits for 300ms; allowed: 300ms").await;
+    host.wait_log("limits.outbound: no room for a message; allowed: 1MiB").await;
+    host.wait_log("limits.slow_consumer_time: the peer did not take what waits for 1s; allowed: 1s").await;
     host.stop().await;
 }

@@ -85,12 +85,12 @@ async fn r05_many_at_once_cost_little_memory() {
 
 #[tokio::test]
 async fn r05_a_message_in_time_is_not_disturbed() {
-    let host = probe().limit("message_time", "300ms").start().await;
+    let host = probe().limit("message_time", "1s").start().await;
     let mut raw = Raw::open(&host, "/").await;
     // Many messages, each of them cut by the reads of the host, for longer than one may take.
     let frames = Frame::new(BINARY, &[7; 3000]).bytes().repeat(10);
     let began = Instant::now();
-    while began.elapsed() < Duration::from_millis(900) {
+    while began.elapsed() < Duration::from_millis(2000) {
         let (first, rest) = frames.split_at(1234);
         raw.send(first).await;
         raw.send(rest).await;
@@ -137,7 +137,7 @@ async fn r08_a_peer_that_ignores_our_close_is_dropped_at_close_timeout() {
         let (began, mut pace) = (Instant::now(), interval(Duration::from_millis(50)));
         while began.elapsed() < Duration::from_millis(300) {
             pace.tick().await;
-            raw.send(&meanwhile).await;
+            raw.send_anyway(&meanwhile).await;
         }
         raw.ended().await;
         let close = host.wait_log(&format!("event close id={id} ")).await;
@@ -163,9 +163,9 @@ async fn a_dead_peer_is_counted() {
 /// The pong comes too late, but bytes do: a slow upload is life.
 #[tokio::test]
 async fn bytes_within_a_frame_are_life() {
-    let host = probe().limit("ping_interval", "300ms").limit("ping_timeout", "300ms").start().await;
+    let host = probe().limit("ping_interval", "1s").limit("ping_timeout", "1s").start().await;
     let mut raw = Raw::open(&host, "/").await;
-    let (frame, mut pace) = (Frame::new(BINARY, &[7; 30]).bytes(), interval(Duration::from_millis(50)));
+    let (frame, mut pace) = (Frame::new(BINARY, &[7; 30]).bytes(), interval(Duration::from_millis(100)));
     for byte in frame {
         pace.tick().await;
         raw.send(&[byte]).await;
