@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::cli::terminal;
+use crate::cli::{log_writer, terminal};
 
 /// Bad usage, a bad manifest or a bad host config: exit code 2.
 pub(crate) const USAGE: u8 = 2;
@@ -82,6 +82,7 @@ pub(crate) fn causes(error: &anyhow::Error) -> String {
 /// Exit at once, without waiting for any thread: a second signal, or a blocked read of stdin.
 pub(crate) fn now(code: u8) -> ! {
     let _ = io::stdout().flush();
+    log_writer::flush();
     std::process::exit(code.into())
 }
 

@@ -1,11 +1,14 @@
 //! Where log events go: stderr, as text or as JSON lines.
 
+use std::panic::PanicHookInfo;
+use std::thread;
+
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::cli::exit::Problems;
-use crate::cli::terminal;
+use crate::cli::{log_writer, terminal};
 
 /// The arguments about logging, the same for every command that serves.
 #[derive(Args, Debug, Clone)]
@@ -45,7 +48,7 @@ impl LogArgs {
         })?;
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(std::io::stderr)
+            .with_writer(log_writer::start()?)
             .with_span_events(FmtSpan::NONE)
             // It would be reported with `eprintln!`, which panics on the very stderr that failed.
             .log_internal_errors(false);
@@ -54,6 +57,17 @@ impl LogArgs {
             LogFormat::Text => subscriber.with_ansi(terminal::stderr_has_colours()).with_target(false).init(),
             LogFormat::Json => subscriber.json().flatten_event(true).init(),
         }
+        std::panic::set_hook(Box::new(report_panic));
         Ok(())
     }
+}
+
+/// A panic is a mistake of this program. It ends the task that it is in, and with it one connection; the line is what
+/// brings it to light.
+fn report_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    let thread = thread::current();
+    let text = panic.payload_as_str().unwrap_or("no text");
+    tracing::error!(place, thread = thread.name(), "panicked: {}", text.escape_debug());
+    whimbrel::metrics::panicked();
 }

@@ -7,6 +7,7 @@ mod connect;
 mod deployments;
 mod dev;
 pub(crate) mod exit;
+pub(crate) mod log_writer;
 mod logging;
 mod new;
 mod path;
