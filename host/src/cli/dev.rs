@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use whimbrel::host::Host;
-use whimbrel::host_config::HostConfig;
+use whimbrel::host_config::{HostConfig, HostName, Hosts};
 use whimbrel::manifest::Manifest;
 
 use crate::cli::exit::{self, Problems};
@@ -32,6 +32,10 @@ pub(crate) struct DevArgs {
     #[arg(short, long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
 
+    /// Answer to this name too, such as laptop.example or *.example; may be repeated
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<HostName>,
+
     /// Serve https and wss with a self-signed certificate
     #[arg(long)]
     tls: bool,
@@ -44,6 +48,9 @@ const HELP: &str = "\
 Builds as `whimbrel build` does. When a source or the manifest changes, the new revision is built and takes over: the \
 connections of the old one close with 1012, so that pages reconnect to the new code. While a build fails, its errors are \
 shown and the old revision stays. Static files are served as they are on disk, without a reload.
+
+Only requests for localhost, names below it, and addresses are answered: a page of the web that has its own name lead to \
+this machine must not reach what you work on. --allow-host adds a name, such as that of a tunnel.
 
 With --tls, open the printed https page first and accept the certificate: a browser asks on a page, never for a \
 WebSocket.
@@ -64,7 +71,8 @@ const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080
 /// Build, serve, watch until a signal.
 pub(crate) fn run(arguments: &DevArgs) -> anyhow::Result<ExitCode> {
     arguments.log.start(LogFormat::Text)?;
-    let mut config = HostConfig { listen: vec![arguments.address()], ..HostConfig::default() };
+    let hosts = Hosts::of_development(arguments.allow_host.clone());
+    let mut config = HostConfig { listen: vec![arguments.address()], hosts, ..HostConfig::default() };
     if arguments.tls {
         config.tls = Some(certificate::files()?);
     }

@@ -102,7 +102,10 @@ async fn serve(config: HostConfig, manifests: Vec<Manifest>) -> anyhow::Result<E
         host = start(config, manifests) => host.map_err(Failure::into_error)?,
         _ = signals.next() => return Ok(ExitCode::SUCCESS),
     };
-    print_addresses(&host)?;
+    if let Err(error) = print_addresses(&host) {
+        // Nobody reads stdout: no reason not to serve.
+        tracing::warn!("the addresses were not printed: {error:#}");
+    }
     signals.next().await;
     signals.exit_on_next();
     host.shutdown().await;
@@ -135,7 +138,7 @@ impl Failure {
     /// What the user wrote wrongly is told apart from what went wrong.
     pub(crate) fn into_error(self) -> anyhow::Error {
         match self {
-            Failure::Start(StartError::Engine(_) | StartError::Bind(_)) => self.into(),
+            Failure::Start(StartError::Engine(_) | StartError::Bind(_) | StartError::Watch(_)) => self.into(),
             Failure::Tls(_) | Failure::Start(StartError::Deploy(_) | StartError::Instances { .. }) => {
                 Problems::lines(&self).into()
             }

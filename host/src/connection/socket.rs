@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::{Error, Message as WireMessage};
 
 use super::frames::Frames;
 use super::http;
+use super::reframe::Reframe;
 use super::stream::Stream;
 use super::wire::{READ, Wire};
 use crate::message::Message;
@@ -27,6 +28,8 @@ use crate::session::{CloseCause, CloseFrame, Event};
 
 /// tungstenite writes only control frames, and `Wire` takes them at once.
 const CONTROL_BUFFER: usize = 1024;
+/// The header of a control frame from a peer, in bytes.
+const CONTROL_HEAD: usize = 6;
 /// Buffers given to one write; the kernel takes up to 1,024.
 const SLICES: usize = 32;
 
@@ -39,6 +42,17 @@ pub(super) struct Socket {
     gathered: BytesMut,
     buffers: VecDeque<Bytes>,
     is_full: bool,
+    _held: Held,
+}
+
+/// The buffers of a socket: gone when it is.
+#[derive(Debug)]
+struct Held(Arc<Outbound>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.release();
+    }
 }
 
 /// What a peer may send.
@@ -71,14 +85,24 @@ impl Socket {
             .max_write_buffer_size(CONTROL_BUFFER)
             .max_message_size(Some(max_message_size))
             .max_frame_size(Some(max_message_size));
-        let wire = Wire::new(stream, early, outbound.clone(), Frames::new(fragments));
+        let reframe = Reframe::new(max_message_size);
+        let wire = Wire::new(stream, early, outbound.clone(), reframe, Frames::new(fragments));
         let frames = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
-        Socket { frames, outbound, gathered: BytesMut::new(), buffers: VecDeque::new(), is_full: false }
+        let held = Held(outbound.clone());
+        Socket { frames, outbound, gathered: BytesMut::new(), buffers: VecDeque::new(), is_full: false, _held: held }
     }
 
     /// What the peer sent next.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        let event = match ready!(Pin::new(&mut self.frames).poll_next(cx)) {
+        let next = ready!(Pin::new(&mut self.frames).poll_next(cx));
+        match &next {
+            Some(Ok(WireMessage::Ping(data) | WireMessage::Pong(data))) => {
+                self.frames.get_mut().yielded(Some(data.len() + CONTROL_HEAD));
+            }
+            Some(Ok(_)) => self.frames.get_mut().yielded(None),
+            Some(Err(_)) | None => {}
+        }
+        let event = match next {
             Some(Ok(WireMessage::Text(text))) => return Poll::Ready(Event::Message(Message::Text(text))),
             Some(Ok(WireMessage::Binary(bytes))) => return Poll::Ready(Event::Message(Message::Binary(bytes))),
             Some(Ok(WireMessage::Ping(data))) => Event::Ping(data),

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::time::Sleep;
 
+use super::presence::Presence;
 use super::socket::{Flushed, Inbound, Socket};
 use super::stream::Stream;
 use crate::guest::{Instance, Trap};
 use crate::message::Opcode;
-use crate::outbound::{Outbound, Wish};
+use crate::outbound::{Outbound, Part, Wish};
 use crate::registry::{Revision, Seat};
 use crate::session::{Action, Call, CloseCause, Event, Returned, Session, Settings};
 
@@ -50,8 +51,10 @@ pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
         outbound,
         revision,
     };
+    let presence = Presence::new(connection.outbound.clone(), connection.revision.clone());
     connection.begin();
     connection.serve(instance).await;
+    drop(presence);
     connection.end();
     if let Some(socket) = connection.socket {
         // The seat is given back when the peer has heard the end or is given up.
@@ -94,9 +97,6 @@ enum Next {
 
 impl Connection {
     fn begin(&self) {
-        let metrics = &self.revision.deployment.metrics;
-        metrics.opened.increment(1);
-        metrics.connections.increment(1.0);
         let (deployment, connection) = (&self.revision.deployment.name, self.outbound.id);
         tracing::debug!(deployment, %connection, revision = self.revision.number, "connection opened");
     }
@@ -112,6 +112,7 @@ impl Connection {
                         instance = None;
                     }
                     self.session.step(Event::Returned(returned), self.now);
+                    self.settle();
                 }
                 Some(action) => self.act(action),
                 None if self.session.is_over() => return,
@@ -131,12 +132,16 @@ impl Connection {
             self.traffic.messages_in += 1;
             self.traffic.bytes_in += message.len() as u64;
         }
+        self.settle();
         let returned = {
             let mut running = pin!(instance.call(self.outbound.id, call));
             loop {
                 match self.next(Some(running.as_mut())).await {
                     Next::Returned(returned) => break returned,
-                    Next::Event(event) => self.session.step(event, self.now),
+                    Next::Event(event) => {
+                        self.session.step(event, self.now);
+                        self.settle();
+                    }
                 }
                 while let Some(action) = self.session.next_action() {
                     self.act(action);
@@ -155,6 +160,11 @@ impl Connection {
                 Returned::Trapped
             }
         }
+    }
+
+    /// Tell the host's memory budget what waits for the guest.
+    fn settle(&self) {
+        self.outbound.hold(Part::Calls, self.session.held_bytes());
     }
 
     /// Carry out what needs no guest.
@@ -259,6 +269,11 @@ impl Connection {
                 self.socket = None;
                 Event::Disconnected
             }
+            Wish::TryAgainLater => Event::TryAgainLater,
+            Wish::GiveUp => {
+                self.socket = None;
+                Event::GivenUp
+            }
             Wish::NoDelay(on) => {
                 if let Some(socket) = &mut self.socket {
                     socket.set_nodelay(on);
@@ -305,15 +320,14 @@ impl Connection {
     }
 
     fn end(&mut self) {
-        self.outbound.close();
-        self.revision.shared.topics.leave(&self.outbound);
         self.pause();
         let metrics = &self.revision.deployment.metrics;
-        metrics.connections.decrement(1.0);
         let cause = self.session.end().map_or(CloseCause::Network, |end| end.cause);
         metrics.closed(cause.name());
         let hits = &self.revision.deployment.hits;
         match cause {
+            // That it passed the host's memory budget is counted by the budget.
+            _ if self.outbound.is_evicted() => {}
             CloseCause::SlowConsumer => hits.count("limits.outbound"),
             CloseCause::MessageTooBig => hits.count("limits.max_message_size"),
             CloseCause::RateLimited => hits.count("limits.fragments"),

@@ -2,7 +2,8 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread;
 
 use wasmtime::component::Linker;
@@ -72,6 +73,7 @@ pub struct EngineError {
 pub struct Engine {
     pub(super) inner: wasmtime::Engine,
     pub(super) linker: Arc<Linker<State>>,
+    ticks: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -101,8 +103,13 @@ impl Engine {
         let mut linker = Linker::new(&inner);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         imports::add_to_linker(&mut linker)?;
-        tick(&inner)?;
-        Ok(Engine { inner, linker: Arc::new(linker) })
+        let ticks = tick(&inner)?;
+        Ok(Engine { inner, linker: Arc::new(linker), ticks })
+    }
+
+    /// Counts the epochs while the engine lives: without them no limit of a guest holds.
+    pub fn ticks(&self) -> Weak<AtomicU64> {
+        Arc::downgrade(&self.ticks)
     }
 }
 
@@ -139,15 +146,20 @@ fn cache(directory: &PathBuf) -> Option<Cache> {
         .ok()
 }
 
-/// Tick the epochs until the engine is gone.
-fn tick(engine: &wasmtime::Engine) -> wasmtime::Result<()> {
+/// Tick the epochs until the engine is gone; yields their count.
+fn tick(engine: &wasmtime::Engine) -> wasmtime::Result<Arc<AtomicU64>> {
     let engine = engine.weak();
+    let ticks = Arc::new(AtomicU64::new(0));
+    let counter = Arc::downgrade(&ticks);
     thread::Builder::new().name("epoch-ticks".into()).spawn(move || {
         while let Some(engine) = engine.upgrade() {
             engine.increment_epoch();
             drop(engine);
+            if let Some(ticks) = counter.upgrade() {
+                ticks.fetch_add(1, Ordering::Relaxed);
+            }
             thread::sleep(EPOCH_TICK);
         }
     })?;
-    Ok(())
+    Ok(ticks)
 }

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::connection::handshakes::network;
 
 /// The counts; a clone counts the same.
 #[derive(Debug, Clone)]
@@ -46,14 +48,6 @@ impl Drop for PeerShare {
                 count.remove();
             }
         }
-    }
-}
-
-/// What is counted as one address: a single customer is given a whole /64 of IPv6.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
