@@ -80,12 +80,12 @@ impl Host {
             connections_per_peer: config.host.connections_per_peer,
             handshake_time: config.handshake.time,
             tls,
-            hits: hits.clone(),
+            hits: Some(hits.clone()),
         };
         let server = Server::bind(&config.listen, settings)?;
         let metrics = match config.metrics {
             Some(address) => {
-                Some(Server::bind(&[address], server::metrics::settings(&config.handshake, hits.clone()))?)
+                Some(Server::bind(&[address], server::metrics::settings(&config.handshake))?)
             }
             None => None,
         };

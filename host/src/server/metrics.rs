@@ -9,13 +9,12 @@ use http::{Method, Response, StatusCode};
 use super::{Guard, Server, Settings};
 use crate::connection::http::{self as front, Answer, body};
 use crate::handshake::Refusal;
-use crate::hits::Hits;
 use crate::host_config::HandshakeLimits;
 
 /// The settings of a metrics listener: a few scrapers, no TLS.
 #[must_use]
-pub fn settings(limits: &HandshakeLimits, hits: Arc<Hits>) -> Settings {
-    Settings { connections: 32, connections_per_peer: None, handshake_time: limits.time, tls: None, hits }
+pub fn settings(limits: &HandshakeLimits) -> Settings {
+    Settings { connections: 32, connections_per_peer: None, handshake_time: limits.time, tls: None, hits: None }
 }
 
 /// Serve what `render` yields at `/metrics` until the guard is told; 404 everywhere else.

@@ -49,8 +49,8 @@ pub struct Settings {
     pub handshake_time: Duration,
     /// Serve over TLS.
     pub tls: Option<Arc<ServerConfig>>,
-    /// Hears of the connections over a limit.
-    pub hits: Arc<Hits>,
+    /// Hears of the connections over a limit; none: they are only refused.
+    pub hits: Option<Arc<Hits>>,
 }
 
 /// An accepted connection.
@@ -159,7 +159,7 @@ struct Gate {
     peers: Option<Peers>,
     handshake_time: Duration,
     tls: Option<Arc<ServerConfig>>,
-    hits: Arc<Hits>,
+    hits: Option<Arc<Hits>>,
 }
 
 /// Held by a connection's task until it ends.
@@ -215,7 +215,11 @@ async fn accept(listener: &TcpListener, gate: &Gate) -> io::Result<(OwnedSemapho
 impl Gate {
     fn admit(&self, peer: SocketAddr, guard: &Guard) -> Result<Admission, Refusal> {
         let unavailable = |text: &str| Refusal::unavailable(text, RETRY_AFTER);
-        let report = |setting, limit| self.hits.report(setting, None, format_args!("one more, from {peer}"), limit);
+        let report = |setting, limit| {
+            if let Some(hits) = &self.hits {
+                hits.report(setting, None, format_args!("one more, from {peer}"), limit);
+            }
+        };
         let Ok(permit) = Arc::clone(&self.open).try_acquire_owned() else {
             report("host.connections", self.connections);
             return Err(unavailable("This host has all the connections that it may have.\n"));

@@ -20,7 +20,7 @@ fn settings() -> Settings {
         connections_per_peer: None,
         handshake_time: DEADLINE,
         tls: None,
-        hits: Arc::new(Hits::of_the_host()),
+        hits: None,
     }
 }
 
@@ -220,7 +220,7 @@ async fn h15_a_tls_client_that_says_nothing_is_closed_in_time() {
 #[tokio::test]
 async fn metrics_are_served_on_their_own_address() {
     let limits = HandshakeLimits::default();
-    let server = Server::bind(&[LOOPBACK], metrics::settings(&limits, Arc::new(Hits::of_the_host()))).unwrap();
+    let server = Server::bind(&[LOOPBACK], metrics::settings(&limits)).unwrap();
     let address = server.addresses()[0];
     let (drain, guard) = drain();
     let run = tokio::spawn(metrics::run(server, guard, limits, || "open 3\n".to_owned()));
