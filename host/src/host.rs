@@ -84,9 +84,7 @@ impl Host {
         };
         let server = Server::bind(&config.listen, settings)?;
         let metrics = match config.metrics {
-            Some(address) => {
-                Some(Server::bind(&[address], server::metrics::settings(&config.handshake))?)
-            }
+            Some(address) => Some(Server::bind(&[address], server::metrics::settings(&config.handshake))?),
             None => None,
         };
         let recorder = metrics.as_ref().and_then(|_| recorder());

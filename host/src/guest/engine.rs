@@ -7,12 +7,10 @@ use std::sync::{Arc, Weak};
 use std::thread;
 
 use wasmtime::component::Linker;
-use wasmtime::{
-    Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
-};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
-use super::imports;
 use super::state::State;
+use super::{cache, imports};
 use crate::host_config::HostConfig;
 use crate::limits::{EPOCH_TICK, KEYS};
 
@@ -74,6 +72,7 @@ pub struct Engine {
     pub(super) inner: wasmtime::Engine,
     pub(super) linker: Arc<Linker<State>>,
     ticks: Arc<AtomicU64>,
+    cache: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -98,13 +97,20 @@ impl Engine {
             // Names of functions, no source lines: those would take milliseconds of a serving thread per trap.
             .wasm_backtrace_details(WasmBacktraceDetails::Disable)
             .wasm_backtrace_max_frames(NonZeroUsize::new(20))
-            .cache(settings.cache.as_ref().and_then(cache));
+            .cache(settings.cache.as_deref().and_then(cache::open));
         let inner = wasmtime::Engine::new(&config)?;
         let mut linker = Linker::new(&inner);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         imports::add_to_linker(&mut linker)?;
         let ticks = tick(&inner)?;
-        Ok(Engine { inner, linker: Arc::new(linker), ticks })
+        Ok(Engine { inner, linker: Arc::new(linker), ticks, cache: settings.cache.clone() })
+    }
+
+    /// A component was compiled: what the cache keeps of it is remembered as it is now.
+    pub(super) fn note_compiled(&self) {
+        if let Some(directory) = &self.cache {
+            cache::note(directory);
+        }
     }
 
     /// Counts the epochs while the engine lives: without them no limit of a guest holds.
@@ -132,18 +138,6 @@ fn pool(settings: &EngineSettings) -> PoolingAllocationConfig {
         .async_stack_keep_resident(0)
         .pagemap_scan(Enabled::Auto);
     pool
-}
-
-/// A cache that cannot be had only costs time: that is said, and the host starts all the same.
-fn cache(directory: &PathBuf) -> Option<Cache> {
-    let mut config = CacheConfig::new();
-    config.with_directory(directory);
-    Cache::new(config)
-        .inspect_err(|error| {
-            let directory = directory.display();
-            tracing::warn!(%directory, "compiled components are not kept: {error:#}");
-        })
-        .ok()
 }
 
 /// Tick the epochs until the engine is gone; yields their count.

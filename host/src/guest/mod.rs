@@ -3,6 +3,7 @@
 
 mod artifact;
 mod bindings;
+mod cache;
 pub mod capacity;
 mod clock;
 mod engine;

@@ -15,13 +15,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 fn settings() -> Settings {
-    Settings {
-        connections: 100,
-        connections_per_peer: None,
-        handshake_time: DEADLINE,
-        tls: None,
-        hits: None,
-    }
+    Settings { connections: 100, connections_per_peer: None, handshake_time: DEADLINE, tls: None, hits: None }
 }
 
 /// A server that echoes one byte at a time until the client leaves or the host drains; each arrival is reported.
