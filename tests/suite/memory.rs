@@ -228,7 +228,9 @@ async fn t2_large_messages_arrive_as_they_were_sent() {
         bytes
     };
     let ((), bytes) = tokio::join!(write, read);
-    assert!(bytes == [&echo[..], &pong, &echo].concat(), "something was changed");
+    // A pong is queued when its ping is read, be the guest still busy with the message before it.
+    let orders = [[&echo[..], &pong, &echo], [&pong, &echo, &echo]];
+    assert!(orders.iter().any(|order| bytes == order.concat()), "something was changed");
     drop(stream);
     host.stop().await;
 }
