@@ -1,5 +1,6 @@
 //! The running process: engine, registry and listeners put together.
 
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -10,14 +11,18 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::ServerConfig;
 use tokio::runtime::Handle;
 
+use crate::connection::handshakes::Handshakes;
 use crate::connection::{self, Context};
 use crate::guest::{Engine, EngineError, EngineSettings, capacity};
-use crate::host_config::{HostConfig, METERED_INSTANCES};
+use crate::hits::Hits;
+use crate::host_config::{HostConfig, HostLimits, METERED_INSTANCES};
+use crate::limits::{Kind, Value};
 use crate::manifest::{Manifest, Metering};
-use crate::metrics;
+use crate::outbound::Budget;
 use crate::registry::{DeployErrors, Registry, Revision};
 use crate::server::{self, BindError, Drain, Drained, Server, Settings};
 use crate::share::Workers;
+use crate::{memory, metrics, watch};
 
 /// Open files that are not connections: listeners, components, the runtime.
 const FILES_ELSEWHERE: u64 = 128;
@@ -68,6 +73,9 @@ pub enum StartError {
     /// An address cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// No thread for the watch over epochs and memory.
+    #[error("cannot start a thread: {0}")]
+    Watch(io::Error),
 }
 
 /// A host that serves.
@@ -88,11 +96,13 @@ impl Host {
         tls: Option<Arc<ServerConfig>>,
         cache: Option<PathBuf>,
     ) -> Result<Self, StartError> {
+        let hits = Arc::new(Hits::of_the_host());
         let settings = Settings {
             connections: config.host.connections.unwrap_or_else(connections),
             connections_per_peer: config.host.connections_per_peer,
             handshake_time: config.handshake.time,
             tls,
+            hits: Some(hits.clone()),
         };
         let server = Server::bind(&config.listen, settings)?;
         let metrics = match config.metrics {
@@ -102,6 +112,9 @@ impl Host {
         let recorder = metrics.as_ref().and_then(|_| recorder());
         let is_metered = manifests.iter().any(|manifest| manifest.metering == Metering::Fuel);
         let engine = Engine::new(&engine_settings(&config, is_metered, cache)?)?;
+        let budget = budget(&config.host, hits.clone());
+        let pressure = config.host.memory_pressure.map(|percent| memory::available() / 100 * percent);
+        watch::start(engine.ticks(), budget.clone(), pressure).map_err(StartError::Watch)?;
         let workers = Workers::new(Handle::current().metrics().num_workers());
         let registry = Registry::new(engine, workers);
         registry.deploy(manifests).await?;
@@ -109,10 +122,22 @@ impl Host {
         let urls = server.urls();
         let metrics_url = metrics.as_ref().and_then(|server| server.urls().pop()).map(|url| format!("{url}/metrics"));
         if let (Some(server), Some(recorder)) = (metrics, recorder) {
-            let render = move || recorder.render();
+            let budget = budget.clone();
+            let render = move || {
+                metrics::buffered(budget.used());
+                recorder.render()
+            };
             tokio::spawn(server::metrics::run(server, guard.clone(), config.handshake.clone(), render));
         }
-        let context = Arc::new(Context { registry, handshake: config.handshake, ceilings: config.ceilings });
+        let context = Arc::new(Context {
+            registry,
+            handshake: config.handshake,
+            ceilings: config.ceilings,
+            hosts: config.hosts,
+            handshakes: config.host.handshakes_per_peer.map(Handshakes::new),
+            budget,
+            hits,
+        });
         tokio::spawn(serve(server, guard, context.clone()));
         Ok(Host { context, urls, metrics_url, drain, grace: config.shutdown_grace })
     }
@@ -209,6 +234,18 @@ fn private_folder(dir: &Path) -> std::io::Result<()> {
     let probe = dir.join(".whimbrel");
     std::fs::write(&probe, "")?;
     std::fs::remove_file(probe)
+}
+
+/// What the buffers of all connections may take; unless the operator says, a quarter of the memory.
+fn budget(host: &HostLimits, hits: Arc<Hits>) -> Arc<Budget> {
+    const MIB: u64 = 1 << 20;
+    let available = memory::available();
+    // Whole MiB, to be read.
+    let quarter = usize::try_from((available / 4 / MIB).max(1) * MIB).unwrap_or(usize::MAX);
+    let limit = host.memory_budget.unwrap_or(quarter);
+    let shown = |bytes| Value { kind: Kind::Size, amount: Some(bytes) };
+    tracing::info!("host.memory_budget: {} of {}", shown(limit as u64), shown(available / MIB * MIB));
+    Budget::new(limit, hits)
 }
 
 /// As many connections as the limit of open files leaves room for, after raising it as far as allowed.

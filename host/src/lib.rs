@@ -42,4 +42,6 @@ pub mod guest;
 pub mod registry;
 pub mod connection;
 pub mod server;
+pub mod memory;
+pub mod watch;
 pub mod host;

@@ -6,6 +6,13 @@ use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 pub fn describe() {
     describe_gauge!("whimbrel_connections", "Open WebSocket connections");
     describe_gauge!("whimbrel_instances", "Live instances of guests");
+    describe_gauge!(
+        "whimbrel_buffered_bytes",
+        "Bytes in the buffers of all connections, which host.memory_budget bounds"
+    );
+    describe_counter!("whimbrel_connections_evicted_total", "Connections ended because host.memory_budget was passed");
+    describe_counter!("whimbrel_panics_total", "Tasks of the host that panicked");
+    describe_counter!("whimbrel_host_log_lines_dropped_total", "Log lines that nobody took from stderr in time");
     describe_gauge!("whimbrel_revision", "The revision that new connections meet");
     describe_gauge!("whimbrel_circuit_open", "Circuits opened by traps: peer addresses refused, and one for everybody");
     describe_counter!("whimbrel_connections_total", "WebSocket connections opened");
@@ -98,6 +105,21 @@ impl DeploymentMetrics {
     pub fn revision(&self, number: u32) {
         gauge!("whimbrel_revision", "deployment" => self.deployment.clone()).set(number);
     }
+}
+
+/// Bytes that the buffers of all connections hold.
+pub fn buffered(bytes: usize) {
+    gauge!("whimbrel_buffered_bytes").set(bytes as f64);
+}
+
+/// A connection had to go for the host's memory.
+pub fn evicted() {
+    counter!("whimbrel_connections_evicted_total").increment(1);
+}
+
+/// A task panicked.
+pub fn panicked() {
+    counter!("whimbrel_panics_total").increment(1);
 }
 
 /// A handshake was refused with this status.

@@ -3,9 +3,11 @@
 //! Guests, publications and tungstenite's control frames all append to it under one lock, so what leaves is in the
 //! order in which it was queued. Only the connection's task takes from it.
 
+mod budget;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -15,6 +17,9 @@ use tokio::sync::Notify;
 use crate::ids::ConnectionId;
 use crate::message::{self, Opcode};
 use crate::session::CloseFrame;
+use budget::Account;
+
+pub use budget::{Budget, Part};
 
 /// Payloads from this size get a buffer of their own instead of being gathered with their neighbours.
 const GATHER_BELOW: usize = 16 * 1024;
@@ -50,6 +55,10 @@ pub enum Wish {
     Abort,
     /// Set TCP_NODELAY.
     NoDelay(bool),
+    /// Drop what came in and close with 1013: the host's memory is used up, most of it by this connection.
+    TryAgainLater,
+    /// The same, and it is the peer that does not read: drop the transport.
+    GiveUp,
 }
 
 /// The limits of one connection's way out, in bytes.
@@ -79,6 +88,9 @@ pub struct Outbound {
     drained: Notify,
     messages_in: AtomicU64,
     round_trip_us: AtomicU32,
+    budget: Arc<Budget>,
+    account: Account,
+    me: Weak<Outbound>,
 }
 
 #[derive(Debug, Default)]
@@ -95,9 +107,9 @@ struct Queue {
 }
 
 impl Outbound {
-    /// An empty queue.
-    pub fn new(id: ConnectionId, subprotocol: Option<String>, capacity: Capacity) -> Self {
-        Outbound {
+    /// An empty queue, whose bytes count in this budget.
+    pub fn new(id: ConnectionId, subprotocol: Option<String>, capacity: Capacity, budget: &Arc<Budget>) -> Arc<Self> {
+        Arc::new_cyclic(|me| Outbound {
             id,
             subprotocol,
             capacity,
@@ -108,7 +120,10 @@ impl Outbound {
             drained: Notify::new(),
             messages_in: AtomicU64::new(0),
             round_trip_us: AtomicU32::new(0),
-        }
+            budget: budget.clone(),
+            account: Account::default(),
+            me: me.clone(),
+        })
     }
 
     /// Queue a message; yields the bytes that now wait.
@@ -127,7 +142,7 @@ impl Outbound {
         let before = queue.tail.len();
         message::encode(opcode, payload, &mut queue.tail);
         let added = queue.tail.len() - before;
-        Ok(self.queued(&mut queue, added, u64::from(opcode != Opcode::Ping)))
+        Ok(self.queued(queue, added, u64::from(opcode != Opcode::Ping)))
     }
 
     /// Queue a frame that was encoded for many; yields the bytes that now wait.
@@ -139,14 +154,14 @@ impl Outbound {
         } else {
             queue.tail.extend_from_slice(frame);
         }
-        Ok(self.queued(&mut queue, frame.len(), 1))
+        Ok(self.queued(queue, frame.len(), 1))
     }
 
     /// Queue control frames that the protocol itself demands; they are few and small, and never refused.
     pub fn send_control(&self, frames: &[u8]) {
         let mut queue = self.lock();
         queue.tail.extend_from_slice(frames);
-        self.queued(&mut queue, frames.len(), 0);
+        self.queued(queue, frames.len(), 0);
     }
 
     /// Ask the task for something. After a `Close` nothing more is queued.
@@ -154,6 +169,7 @@ impl Outbound {
         let mut queue = self.lock();
         match wish {
             Wish::Drain(_) | Wish::Abort => {}
+            Wish::TryAgainLater | Wish::GiveUp => queue.is_closed = true,
             _ if queue.is_closed => return Err(SendError::Closed),
             Wish::Close(_) | Wish::Overflowed => queue.is_closed = true,
             // The last word counts, and a loop of calls holds no memory.
@@ -267,6 +283,7 @@ impl Outbound {
         let mut queue = self.lock();
         let waiting = self.waiting().saturating_sub(bytes);
         self.waiting.store(waiting, Ordering::Relaxed);
+        self.account.settle(self, Part::Queue, waiting);
         queue.is_full &= waiting >= self.capacity.outbound;
         drop(queue);
         self.drained.notify_waiters();
@@ -310,11 +327,16 @@ impl Outbound {
     }
 
     /// Account for what was appended; yields the bytes that now wait.
-    fn queued(&self, queue: &mut Queue, bytes: usize, messages: u64) -> usize {
+    fn queued(&self, mut queue: MutexGuard<'_, Queue>, bytes: usize, messages: u64) -> usize {
         let waiting = self.waiting() + bytes;
         self.waiting.store(waiting, Ordering::Relaxed);
         self.messages.store(self.messages_out() + messages, Ordering::Relaxed);
         queue.wake();
+        let is_more = self.account.settle(self, Part::Queue, waiting);
+        drop(queue);
+        if is_more {
+            self.budget.relieve();
+        }
         waiting
     }
 
@@ -362,6 +384,13 @@ impl Queue {
         }
     }
 
+    /// Drop what waits; nothing is queued any more.
+    fn discard(&mut self) {
+        self.is_closed = true;
+        self.sealed = VecDeque::new();
+        self.tail = BytesMut::new();
+    }
+
     /// Close the gathering buffer, so that what follows starts a new one.
     fn seal(&mut self) {
         if !self.tail.is_empty() {
@@ -372,10 +401,10 @@ impl Queue {
 
 /// Give an emptied buffer back for the next burst, unless it has grown too large to keep.
 pub(crate) fn recycle(buffer: &mut BytesMut) {
-    if buffer.capacity() > KEEP_CAPACITY {
+    buffer.clear();
+    // What was written is no part of `capacity` any more, but still of the memory.
+    if buffer.try_reclaim(KEEP_CAPACITY + 1) {
         *buffer = BytesMut::new();
-    } else {
-        buffer.clear();
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use crate::support::host::WHIMBREL;
-use crate::support::{TestHost, guests, within};
+use crate::support::{Raw, TestHost, guests, within};
 
 /// Building a guest from nothing takes this long on a machine that does much else.
 const BUILD_DEADLINE: Duration = Duration::from_secs(180);
@@ -309,12 +309,21 @@ async fn a_new_handler_builds_as_it_is() {
 async fn dev_reloads_when_a_source_changes() {
     let (_folder, handler) = new_handler("parrot").await;
     let source = handler.join("src/lib.rs");
-    let mut dev = Running::start(&["dev", "--listen", "127.0.0.1:0", text_of(&handler)]);
+    let address = ["--listen", "127.0.0.1:0", "--allow-host", "laptop.example"];
+    let mut dev = Running::start(&[&["dev"], &address[..], &[text_of(&handler)]].concat());
     dev.stdout("listening on http://127.0.0.1:").await;
     let line = dev.stdout("ws://").await;
     let url = line.split_whitespace().last().expect("the line ends with the URL");
     let ask = async || run_with(&["connect", "--expect", "1", url], b"hi\n").await.assert_code(0).stdout.clone();
     assert_eq!(ask().await, "hi\n");
+
+    // H20: a page whose own name was led to this machine gets nowhere.
+    let address = url.trim_start_matches("ws://").split('/').next().expect("an address");
+    for (name, status) in [("rebound.example", 421), ("laptop.example", 200), ("localhost:1", 200)] {
+        let mut raw = Raw::connect(address.parse().expect("an address")).await;
+        raw.send(format!("GET / HTTP/1.1\r\nHost: {name}\r\n\r\n").as_bytes()).await;
+        assert_eq!(raw.response().await.status, status, "{name}");
+    }
 
     // A build that fails changes nothing.
     edit(&source, "connection.send(message)?", "connection.shout(message)?");

@@ -1,6 +1,7 @@
 //! The opening handshake, as those see it who mean well: the rows of TORNADO.md A1, whose numbers the tests' names have.
 
 mod abuse;
+mod admission;
 
 use crate::support::client::{body, header, refusal};
 use crate::support::raw::{ACCEPT, Request, Response, TEXT};

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Args;
 use whimbrel::guest::capacity;
 use whimbrel::host::Host;
-use whimbrel::host_config::{HostConfig, HostLimits, METERED_INSTANCES};
+use whimbrel::host_config::{HostConfig, HostLimits, HostName, Hosts, METERED_INSTANCES};
 use whimbrel::manifest::Manifest;
 
 use crate::cli::exit::{self, Problems};
@@ -33,6 +33,10 @@ pub(crate) struct DevArgs {
     #[arg(short, long, value_name = "ADDR", value_parser = serve::address)]
     listen: Option<SocketAddr>,
 
+    /// Answer to this name too, such as laptop.example or *.example; may be repeated
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<HostName>,
+
     /// Serve https and wss with a self-signed certificate
     #[arg(long)]
     tls: bool,
@@ -45,6 +49,9 @@ const HELP: &str = "\
 Builds as `whimbrel build` does. When a source or the manifest changes, the new revision is built and takes over: the \
 connections of the old one close with 1012, so that pages reconnect to the new code. While a build fails, its errors are \
 shown and the old revision stays. Static files are served as they are on disk, without a reload.
+
+Only requests for localhost, names below it, and addresses are answered: a page of the web that has its own name lead to \
+this machine must not reach what you work on. --allow-host adds a name, such as that of a tunnel.
 
 With --tls, open the printed https page first and accept the certificate: a browser asks on a page, never for a \
 WebSocket.
@@ -65,7 +72,8 @@ const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080
 /// Build, serve, watch until a signal.
 pub(crate) fn run(arguments: &DevArgs) -> anyhow::Result<ExitCode> {
     arguments.log.start(LogFormat::Text)?;
-    let mut config = HostConfig { listen: vec![arguments.address()], host: limits(), ..HostConfig::default() };
+    let hosts = Hosts::of_development(arguments.allow_host.clone());
+    let mut config = HostConfig { listen: vec![arguments.address()], hosts, host: limits(), ..HostConfig::default() };
     // Whoever tries out what traps is not to be kept from it.
     config.defaults.traps = None;
     if arguments.tls {

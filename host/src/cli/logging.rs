@@ -1,5 +1,8 @@
 //! Where log events go: stderr, as text or as JSON lines.
 
+use std::panic::PanicHookInfo;
+use std::thread;
+
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -56,8 +59,19 @@ impl LogArgs {
             LogFormat::Text => subscriber.with_ansi(terminal::stderr_has_colours()).with_target(false).init(),
             LogFormat::Json => subscriber.json().flatten_event(true).init(),
         }
+        std::panic::set_hook(Box::new(report_panic));
         Ok(())
     }
+}
+
+/// A panic is a mistake of this program. It ends the task that it is in, and with it one connection; the line is what
+/// brings it to light.
+fn report_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    let thread = thread::current();
+    let text = panic.payload_as_str().unwrap_or("no text");
+    tracing::error!(place, thread = thread.name(), "panicked: {}", text.escape_debug());
+    whimbrel::metrics::panicked();
 }
 
 fn filter(text: &str) -> Result<EnvFilter, String> {

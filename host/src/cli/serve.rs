@@ -140,7 +140,9 @@ impl Failure {
     /// What the user wrote wrongly is told apart from what went wrong.
     pub(crate) fn into_error(self) -> anyhow::Error {
         match self {
-            Failure::Start(StartError::Engine(_) | StartError::Bind(_) | StartError::CoreDumps { .. }) => self.into(),
+            Failure::Start(
+                StartError::Engine(_) | StartError::Bind(_) | StartError::CoreDumps { .. } | StartError::Watch(_),
+            ) => self.into(),
             Failure::Tls(_)
             | Failure::Start(
                 StartError::Deploy(_) | StartError::Instances { .. } | StartError::MeteredInstances { .. },

@@ -80,6 +80,7 @@ impl Shared {
         let mut waiting = self.lock();
         if waiting.bytes.len() + event.len() > CAPACITY {
             waiting.dropped += 1;
+            metrics::counter!("whimbrel_host_log_lines_dropped_total").increment(1);
             return;
         }
         waiting.bytes.extend_from_slice(event);
@@ -116,7 +117,7 @@ mod tests {
     use super::{CAPACITY, Shared};
 
     #[test]
-    fn what_does_not_fit_is_dropped_and_counted() {
+    fn f08_what_does_not_fit_is_dropped_and_counted() {
         let shared = Shared::default();
         let event = vec![b'x'; CAPACITY / 4];
         for _ in 0..6 {

@@ -80,10 +80,14 @@ pub enum Outcome<S, A> {
 pub enum End {
     /// The peer left, or asked for the end, or the transport failed.
     Closed,
-    /// The time for a request head (answered with 408) or for taking a response was over.
+    /// The time for the first request head was over; answered with 408.
     TimedOut,
-    /// What was sent is no HTTP, or over a limit; answered with 400, 414 or 431.
+    /// The same for a further request (answered with 408), or for taking a response.
+    Idle,
+    /// What was sent is no HTTP; answered with 400.
     BadRequest,
+    /// The request's head is over a limit; answered with 414 or 431.
+    TooLarge,
     /// The host is being drained.
     Drained,
 }
@@ -171,13 +175,17 @@ where
             // A copy: even when empty, hyper's bytes would keep its whole buffer (8 KiB) for the connection's life.
             return Outcome::WebSocket { stream, read_buf: Bytes::copy_from_slice(&read_buf), accepted };
         }
-        (Stop::Http(_), _) if is_target_too_long => (End::BadRequest, Some(target_too_long(limits))),
+        (Stop::Http(_), _) if is_target_too_long => (End::TooLarge, Some(target_too_long(limits))),
+        (Stop::Http(Err(error)), _) if error.is_parse_too_large() => (End::TooLarge, None),
         (Stop::Http(Err(error)), _) if error.is_parse() => (End::BadRequest, None),
         (Stop::Http(_), _) if is_told => (End::Drained, None),
         (Stop::Http(_), _) => (End::Closed, None),
         (Stop::Told, _) => (End::Drained, None),
-        (Stop::Late, _) if seen.phase == Phase::Head => (End::TimedOut, Some(head_too_late(limits))),
-        (Stop::Late, _) => (End::TimedOut, None),
+        (Stop::Late, _) if seen.phase == Phase::Head => {
+            let end = if progress.has_answered() { End::Idle } else { End::TimedOut };
+            (end, Some(head_too_late(limits)))
+        }
+        (Stop::Late, _) => (End::Idle, None),
     };
     match last_words {
         Some(refusal) => refuse(stream, refusal).await,

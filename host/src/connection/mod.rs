@@ -1,9 +1,12 @@
 //! One connection: HTTP until a handshake is answered with 101, WebSocket from then on.
 
+mod admit;
 mod frames;
+pub mod handshakes;
 pub mod http;
 mod pages;
 mod parts;
+mod presence;
 mod socket;
 pub mod static_files;
 pub mod stream;
@@ -17,10 +20,13 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::host_config::HandshakeLimits;
+use crate::hits::Hits;
+use crate::host_config::{HandshakeLimits, Hosts};
 use crate::limits::Ceilings;
+use crate::outbound::Budget;
 use crate::registry::Registry;
-use http::Outcome;
+use handshakes::Handshakes;
+use http::{End, Outcome};
 use stream::Stream;
 
 /// What the connections of a host share.
@@ -32,6 +38,14 @@ pub struct Context {
     pub handshake: HandshakeLimits,
     /// What a guest's own settings for a connection may not pass.
     pub ceilings: Ceilings,
+    /// What the `Host` header may say.
+    pub hosts: Hosts,
+    /// Handshakes per peer; none: without a limit.
+    pub handshakes: Option<Handshakes>,
+    /// The memory of all buffers.
+    pub budget: Arc<Budget>,
+    /// The limits of the host that connections run into.
+    pub hits: Arc<Hits>,
 }
 
 /// Serve one accepted connection to its end. `deadline` is that of the first request head; `told` completes when the
@@ -49,7 +63,24 @@ pub async fn serve(
         // Boxed: while the WebSocket lives, its task carries nothing of the HTTP part.
         Box::pin(http::serve(stream, &context.handshake, deadline, told, decide)).await
     };
-    if let Outcome::WebSocket { stream, read_buf, accepted } = outcome {
-        task::run(stream, read_buf, *accepted).await;
+    match outcome {
+        Outcome::WebSocket { stream, read_buf, accepted } => task::run(stream, read_buf, *accepted).await,
+        Outcome::Done(end) => report(context, peer, end),
+    }
+}
+
+/// Say which limit a request ran into before it was one.
+fn report(context: &Context, peer: SocketAddr, end: End) {
+    let HandshakeLimits { time, header_bytes, headers } = &context.handshake;
+    match end {
+        End::TimedOut => {
+            let value = format_args!("no complete request from {peer}");
+            context.hits.report("handshake.time", None, value, humantime::format_duration(*time));
+        }
+        End::TooLarge => {
+            let allowed = format_args!("{header_bytes} bytes and {headers} header fields");
+            context.hits.report("handshake.header_bytes", None, format_args!("a larger request from {peer}"), allowed);
+        }
+        End::Idle | End::Closed | End::BadRequest | End::Drained => {}
     }
 }

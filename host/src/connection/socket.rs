@@ -33,6 +33,8 @@ const CONTROL_BUFFER: usize = 1024;
 /// kernel's buffers hold of a peer that was sending.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 8 * 1024 * 1024;
+/// The header of a control frame from a peer, in bytes.
+const CONTROL_HEAD: usize = 6;
 /// Buffers given to one write; the kernel takes up to 1,024.
 const SLICES: usize = 32;
 
@@ -45,6 +47,17 @@ pub(super) struct Socket {
     gathered: BytesMut,
     buffers: VecDeque<Bytes>,
     is_full: bool,
+    _held: Held,
+}
+
+/// The buffers of a socket: gone when it is.
+#[derive(Debug)]
+struct Held(Arc<Outbound>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.release();
+    }
 }
 
 /// What a peer may send.
@@ -79,12 +92,21 @@ impl Socket {
             .max_frame_size(Some(max_message_size));
         let wire = Wire::new(stream, early, outbound.clone(), Frames::new(max_message_size, fragments));
         let frames = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
-        Socket { frames, outbound, gathered: BytesMut::new(), buffers: VecDeque::new(), is_full: false }
+        let held = Held(outbound.clone());
+        Socket { frames, outbound, gathered: BytesMut::new(), buffers: VecDeque::new(), is_full: false, _held: held }
     }
 
     /// What the peer sent next.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        let event = match ready!(Pin::new(&mut self.frames).poll_next(cx)) {
+        let next = ready!(Pin::new(&mut self.frames).poll_next(cx));
+        match &next {
+            Some(Ok(WireMessage::Ping(data) | WireMessage::Pong(data))) => {
+                self.frames.get_mut().yielded(Some(data.len() + CONTROL_HEAD));
+            }
+            Some(Ok(_)) => self.frames.get_mut().yielded(None),
+            Some(Err(_)) | None => {}
+        }
+        let event = match next {
             Some(Ok(WireMessage::Text(text))) => return Poll::Ready(Event::Message(Message::Text(text))),
             Some(Ok(WireMessage::Binary(bytes))) => return Poll::Ready(Event::Message(Message::Binary(bytes))),
             Some(Ok(WireMessage::Ping(data))) => Event::Ping(data),

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::time::Sleep;
 
+use super::presence::Presence;
 use super::socket::{Flushed, Inbound, Socket};
 use super::stream::Stream;
 use crate::circuit::Admitted;
 use crate::guest::{Instance, Trap};
 use crate::message::Opcode;
-use crate::outbound::{Outbound, Wish};
+use crate::outbound::{Outbound, Part, Wish};
 use crate::registry::{Revision, Seat, TrappedEvent};
 use crate::session::{Action, Call, CloseCause, Event, Passed, Returned, Session, Settings};
 use crate::share::Turns;
@@ -64,8 +65,10 @@ pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
         outbound,
         revision,
     };
+    let presence = Presence::new(connection.outbound.clone(), connection.revision.clone());
     connection.begin();
     connection.serve(instance).await;
+    drop(presence);
     connection.end();
     if let Some(socket) = connection.socket {
         // The seat is given back when the peer has heard the end or is given up.
@@ -118,9 +121,6 @@ enum Next {
 
 impl Connection {
     fn begin(&self) {
-        let metrics = &self.revision.deployment.metrics;
-        metrics.opened.increment(1);
-        metrics.connections.increment(1.0);
         let (deployment, connection) = (&self.revision.deployment.name, self.outbound.id.0);
         tracing::debug!(deployment, connection, revision = self.revision.number, "connection opened");
     }
@@ -141,6 +141,7 @@ impl Connection {
                         self.now = Instant::now();
                     }
                     self.session.step(Event::Returned(returned), self.now);
+                    self.settle();
                 }
                 Some(action) => self.act(action),
                 None if self.session.is_over() => return,
@@ -161,6 +162,7 @@ impl Connection {
             self.messages += 1;
             self.traffic.bytes_in += message.len() as u64;
         }
+        self.settle();
         let connection = self.outbound.id;
         let turns = std::mem::take(&mut self.must_wait).then(|| self.turns.clone());
         let returned = {
@@ -174,7 +176,10 @@ impl Connection {
             loop {
                 match self.next(Some(running.as_mut())).await {
                     Next::Returned(returned) => break returned,
-                    Next::Event(event) => self.session.step(event, self.now),
+                    Next::Event(event) => {
+                        self.session.step(event, self.now);
+                        self.settle();
+                    }
                 }
                 while let Some(action) = self.session.next_action() {
                     self.act(action);
@@ -195,6 +200,11 @@ impl Connection {
                 Returned::Failed
             }
         })
+    }
+
+    /// Tell the host's memory budget what waits for the guest.
+    fn settle(&self) {
+        self.outbound.hold(Part::Calls, self.session.held_bytes());
     }
 
     /// Carry out what needs no guest.
@@ -319,6 +329,11 @@ impl Connection {
                 self.socket = None;
                 Event::Disconnected
             }
+            Wish::TryAgainLater => Event::TryAgainLater,
+            Wish::GiveUp => {
+                self.socket = None;
+                Event::GivenUp
+            }
             Wish::NoDelay(on) => {
                 if let Some(socket) = &mut self.socket {
                     socket.set_nodelay(on);
@@ -384,11 +399,8 @@ impl Connection {
     }
 
     fn end(&mut self) {
-        self.outbound.close();
-        self.revision.shared.topics.leave(&self.outbound);
         self.pause();
         let metrics = &self.revision.deployment.metrics;
-        metrics.connections.decrement(1.0);
         let cause = self.session.end().map_or(CloseCause::Network, |end| end.cause);
         metrics.closed(cause.name());
         let (deployment, connection) = (&self.revision.deployment.name, self.outbound.id.0);

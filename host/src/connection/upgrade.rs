@@ -13,7 +13,7 @@ use super::http::{Answer, Body};
 use super::socket::Inbound;
 use super::static_files::StaticFiles;
 use super::task::Opened;
-use super::{Context, pages};
+use super::{Context, admit, pages};
 use crate::circuit::Admitted;
 use crate::guest::{Arg, Instance, Remains, Request, StartError, Trap, TrapKind};
 use crate::handshake::{Acceptance, BadDecision, Candidate, Decision, OriginVerdict, Refusal, Upgrade};
@@ -31,6 +31,9 @@ const RETRY_AFTER: u32 = 5;
 
 /// Answer one request.
 pub(super) async fn decide(context: &Context, parts: Parts, peer: SocketAddr, is_secure: bool) -> Answer<Box<Opened>> {
+    if let Err(refusal) = admit::check(context, &parts, peer) {
+        return refused(refusal);
+    }
     let (revision, args) = match context.registry.find(parts.uri.path()) {
         Target::Handler(revision, args) => (revision, args),
         Target::BadPath => return refused(bad_path(parts.uri.path())),
@@ -106,7 +109,8 @@ impl Handshake<'_> {
         let (mut instance, acceptance) = turns.run(self.ask(instance, &request, &upgrade, admitted)).await?;
         let max_message_size = self.max_message_size(&acceptance)?;
         let capacity = Capacity { outbound: limits.outbound, message: limits.largest_sent().max(max_message_size) };
-        let outbound = Arc::new(Outbound::new(ConnectionId::next(), acceptance.subprotocol.clone(), capacity));
+        let subprotocol = acceptance.subprotocol.clone();
+        let outbound = Outbound::new(ConnectionId::next(), subprotocol, capacity, &self.context.budget);
         instance.own(outbound.clone(), request);
         let settings = Settings {
             keep_alive: keep_alive(&acceptance, limits),
@@ -152,9 +156,8 @@ impl Handshake<'_> {
         let started = self.revision.start(turns).await;
         started.inspect(|instance| self.meter("instantiation", instance)).map_err(|error| match error {
             StartError::Exhausted => {
-                let allowed = "no more on this host";
                 let setting = self.revision.manifest.metering.instances();
-                deployment.hits.report(setting, None, "all are in use", allowed);
+                deployment.hits.report(setting, None, "all instances of this host are in use", "no more");
                 Refusal::unavailable("This host has all the instances that it may have.\n", RETRY_AFTER)
             }
             StartError::Trap { trap, remains } => {

@@ -13,7 +13,7 @@ use tokio_util::io::poll_read_buf;
 use super::frames::{Frames, Stop};
 use super::parts::Parts;
 use super::stream::Stream;
-use crate::outbound::Outbound;
+use crate::outbound::{Outbound, Part};
 use crate::session::Violation;
 
 /// What tungstenite reads at once, in bytes. It keeps a buffer of this size per connection, so it is small: its default
@@ -34,6 +34,8 @@ pub(super) struct Wire {
     frames: Frames,
     /// What is left of a large frame.
     parts: Option<Parts>,
+    /// Bytes that tungstenite was given of a message that is not complete.
+    partial: usize,
     /// The rule that the peer broke; nothing is read after it.
     breach: Option<Violation>,
     /// Bytes that may still come from the stream in this turn; a small read may take a few more.
@@ -52,10 +54,17 @@ impl Wire {
             is_pouring: false,
             frames,
             parts: None,
+            partial: 0,
             breach: None,
             allowance: 0,
             received: early.len(),
         }
+    }
+
+    /// tungstenite has yielded a message, or a control frame of so many bytes.
+    pub(super) fn yielded(&mut self, control: Option<usize>) {
+        self.partial = control.map_or(0, |bytes| self.partial.saturating_sub(bytes));
+        self.outbound.hold(Part::Partial, self.partial + self.ahead.len());
     }
 
     /// A new turn: so many bytes may come.
@@ -171,10 +180,9 @@ impl Wire {
             }
         }
     }
-}
 
-impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    /// Read until tungstenite has something, or nothing more comes.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         loop {
             let is_direct = self.ahead.is_empty() && self.parts.is_none() && !self.is_pouring;
@@ -202,6 +210,16 @@ impl AsyncRead for Wire {
                 self.follow(buffer, before);
             }
         }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let filled = self.poll_fill(cx, buffer);
+        self.partial += buffer.filled().len() - before;
+        self.outbound.hold(Part::Partial, self.partial + self.ahead.len());
+        filled
     }
 }
 

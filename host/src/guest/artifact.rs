@@ -93,6 +93,7 @@ impl Artifact {
         let engine = &engine.core(metering).map_err(|error| fail(error.to_string()))?;
         let component = Component::from_binary(&engine.inner, &bytes);
         let component = component.map_err(|error| fail(not_a_component(&bytes, &error)))?;
+        engine.note_compiled();
         let imports = imports(engine, &component);
         let mut problems = missing_exports(engine, &component);
         problems.extend(unknown_imports(&imports));

@@ -3,16 +3,15 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 
 use wasmtime::component::Linker;
-use wasmtime::{
-    Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
-};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
-use super::imports;
 use super::state::State;
+use super::{cache, imports};
 use crate::host_config::{CoreDumpSettings, HostConfig};
 use crate::limits::{EPOCH_TICK, KEYS};
 use crate::manifest::Metering;
@@ -104,6 +103,8 @@ pub(super) struct Core {
     pub(super) inner: wasmtime::Engine,
     pub(super) linker: Arc<Linker<State>>,
     pub(super) metering: Metering,
+    ticks: Arc<AtomicU64>,
+    cache: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -117,6 +118,11 @@ impl Engine {
     pub fn new(settings: &EngineSettings) -> Result<Self, EngineError> {
         let plain = Core::new(settings, Metering::Time)?;
         Ok(Engine { plain, metered: Arc::default(), settings: Arc::new(settings.clone()) })
+    }
+
+    /// Counts the epochs while the engine lives: without them no limit of a guest holds.
+    pub fn ticks(&self) -> Weak<AtomicU64> {
+        Arc::downgrade(&self.plain.ticks)
     }
 
     /// Where core dumps are kept; none: there are none.
@@ -167,13 +173,20 @@ impl Core {
             .wasm_backtrace_max_frames(NonZeroUsize::new(FRAMES))
             // Costs a second backtrace per trap, and nothing else.
             .coredump_on_trap(settings.coredumps.is_some())
-            .cache(settings.cache.as_ref().and_then(cache));
+            .cache(settings.cache.as_deref().and_then(cache::open));
         let inner = wasmtime::Engine::new(&config)?;
         let mut linker = Linker::new(&inner);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         imports::add_to_linker(&mut linker)?;
-        tick(&inner)?;
-        Ok(Core { inner, linker: Arc::new(linker), metering })
+        let ticks = tick(&inner)?;
+        Ok(Core { inner, linker: Arc::new(linker), metering, ticks, cache: settings.cache.clone() })
+    }
+
+    /// A component was compiled: what the cache keeps of it is remembered as it is now.
+    pub(super) fn note_compiled(&self) {
+        if let Some(directory) = &self.cache {
+            cache::note(directory);
+        }
     }
 }
 
@@ -197,27 +210,20 @@ fn pool(settings: &EngineSettings, instances: u32) -> PoolingAllocationConfig {
     pool
 }
 
-/// A cache that cannot be had only costs time: that is said, and the host starts all the same.
-fn cache(directory: &PathBuf) -> Option<Cache> {
-    let mut config = CacheConfig::new();
-    config.with_directory(directory);
-    Cache::new(config)
-        .inspect_err(|error| {
-            let directory = directory.display();
-            tracing::warn!(%directory, "compiled components are not kept: {error:#}");
-        })
-        .ok()
-}
-
-/// Tick the epochs until the engine is gone.
-fn tick(engine: &wasmtime::Engine) -> wasmtime::Result<()> {
+/// Tick the epochs until the engine is gone; yields their count.
+fn tick(engine: &wasmtime::Engine) -> wasmtime::Result<Arc<AtomicU64>> {
     let engine = engine.weak();
+    let ticks = Arc::new(AtomicU64::new(0));
+    let counter = Arc::downgrade(&ticks);
     thread::Builder::new().name("epoch-ticks".into()).spawn(move || {
         while let Some(engine) = engine.upgrade() {
             engine.increment_epoch();
             drop(engine);
+            if let Some(ticks) = counter.upgrade() {
+                ticks.fetch_add(1, Ordering::Relaxed);
+            }
             thread::sleep(EPOCH_TICK);
         }
     })?;
-    Ok(())
+    Ok(ticks)
 }

@@ -4,6 +4,7 @@
 mod artifact;
 mod backtrace;
 mod bindings;
+mod cache;
 pub mod capacity;
 mod clock;
 mod engine;

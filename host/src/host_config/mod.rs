@@ -1,5 +1,6 @@
 //! The host config: what the operator sets, read and checked as a whole.
 
+mod hosts;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,8 @@ use crate::manifest::Problems;
 use crate::manifest::reader::{Item, Report, Table, read_file};
 use crate::manifest::{settings, value};
 
+pub use hosts::{HostName, Hosts};
+
 /// Where the host listens unless it is told otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 /// Longest time of any kind that a host config may name: one day.
@@ -20,6 +23,7 @@ const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 /// Live instances of guests whose instructions are counted, unless the host config says otherwise.
 pub const METERED_INSTANCES: u32 = 1_000;
+const TIB: u64 = 1024 * 1024 * MIB;
 /// Most worker threads.
 const WORKERS: u64 = 1024;
 
@@ -28,6 +32,8 @@ const WORKERS: u64 = 1024;
 pub struct HostConfig {
     /// Addresses to serve on; at least one. Port 0: any free one.
     pub listen: Vec<SocketAddr>,
+    /// What a request's `Host` header may say; for anything else 421.
+    pub hosts: Hosts,
     /// Manifests, or folders with one.
     pub deployments: Vec<PathBuf>,
     /// Time that open connections are given at shutdown.
@@ -106,6 +112,12 @@ pub struct HostLimits {
     pub connections: Option<usize>,
     /// Open connections from one peer address; none: off.
     pub connections_per_peer: Option<usize>,
+    /// Handshakes per second from one peer address; beyond, 429; none: off.
+    pub handshakes_per_peer: Option<usize>,
+    /// Bytes that the buffers of all connections may take; none: a quarter of the memory.
+    pub memory_budget: Option<usize>,
+    /// Percent of the memory; while the process takes more, no connection is added. None: off.
+    pub memory_pressure: Option<u64>,
     /// Live instances; none: as `vm.max_map_count` allows.
     pub instances: Option<usize>,
     /// Those of them that are for deployments with `metering = "fuel"`; none: [`METERED_INSTANCES`], when a deployment
@@ -120,6 +132,9 @@ impl Default for HostLimits {
         HostLimits {
             connections: None,
             connections_per_peer: None,
+            handshakes_per_peer: None,
+            memory_budget: None,
+            memory_pressure: Some(90),
             instances: None,
             metered_instances: None,
             wasm_stack: 512 * 1024,
@@ -131,6 +146,7 @@ impl Default for HostConfig {
     fn default() -> Self {
         HostConfig {
             listen: vec![LISTEN],
+            hosts: Hosts::Any,
             deployments: Vec::new(),
             shutdown_grace: Duration::from_secs(10),
             metrics: None,
@@ -172,6 +188,7 @@ fn read<'a>(mut table: Table<'a>, path: &Path, report: &mut Report<'a>) -> Optio
     let default = HostConfig::default();
 
     let listen = listen(&mut table, report);
+    let hosts = hosts(&mut table, report);
     let deployments = table.list("deployments", report, |item, _| value::path(item).map(|path| dir.join(path)));
     let shutdown_grace = table.read("shutdown_grace", report, |item| time(item, Duration::ZERO));
     let metrics = table.read("metrics", report, |item| match address(item)? {
@@ -198,6 +215,7 @@ fn read<'a>(mut table: Table<'a>, path: &Path, report: &mut Report<'a>) -> Optio
 
     Some(HostConfig {
         listen,
+        hosts,
         deployments: deployments.unwrap_or_default(),
         shutdown_grace: shutdown_grace.unwrap_or(default.shutdown_grace),
         metrics,
@@ -234,6 +252,23 @@ fn listen<'a>(table: &mut Table<'a>, report: &mut Report<'a>) -> Vec<SocketAddr>
     }
 }
 
+fn hosts<'a>(table: &mut Table<'a>, report: &mut Report<'a>) -> Hosts {
+    let has_any = table.has("hosts");
+    let hosts = table.list("hosts", report, |item, _| {
+        let name = value::string(item)?;
+        name.parse().map_err(|text| format!("{} {text}", item.shown))
+    });
+    match hosts {
+        None => Hosts::Any,
+        Some(names) => {
+            if !has_any {
+                report.file("hosts: is empty; leave it out, or write a name as in hosts = [\"example.com\"]");
+            }
+            Hosts::Only(names)
+        }
+    }
+}
+
 fn tls<'a>(mut table: Table<'a>, dir: &Path, report: &mut Report<'a>) -> Option<TlsFiles> {
     let cert = table.required("cert", "\"cert.pem\"", report, value::path);
     let key = table.required("key", "\"key.pem\"", report, value::path);
@@ -254,16 +289,19 @@ fn handshake<'a>(mut table: Table<'a>, report: &mut Report<'a>) -> HandshakeLimi
 
 fn host<'a>(mut table: Table<'a>, report: &mut Report<'a>) -> HostLimits {
     let many = u64::from(u32::MAX);
-    let per_peer = |item: &Item<'_>| match value::is_off(item) {
-        true => Ok(None),
-        false => count(item, 1, many).map(Some).map_err(|text| format!("{text}, or \"off\"")),
-    };
+    let per_peer = |item: &Item<'_>| or_off(item, |item| count(item, 1, many));
+    let default = HostLimits::default();
     let limits = HostLimits {
         connections: table.read("connections", report, |item| count(item, 1, many)),
         connections_per_peer: table.read("connections_per_peer", report, per_peer).flatten(),
+        handshakes_per_peer: table.read("handshakes_per_peer", report, per_peer).flatten(),
+        memory_budget: table.read("memory_budget", report, |item| size(item, MIB, TIB)),
+        memory_pressure: table
+            .read("memory_pressure", report, |item| or_off(item, percent))
+            .unwrap_or(default.memory_pressure),
         instances: table.read("instances", report, |item| count(item, 1, many)),
         metered_instances: table.read("metered_instances", report, |item| count(item, 1, many)),
-        wasm_stack: table.read("wasm_stack", report, wasm_stack).unwrap_or(HostLimits::default().wasm_stack),
+        wasm_stack: table.read("wasm_stack", report, wasm_stack).unwrap_or(default.wasm_stack),
     };
     table.finish(report);
     limits
@@ -275,6 +313,20 @@ fn coredumps<'a>(mut table: Table<'a>, dir: &Path, report: &mut Report<'a>) -> O
     let largest = table.read("size", report, |item| size(item, 64 * KIB, 4096 * MIB)).unwrap_or(64 << 20);
     table.finish(report);
     Some(CoreDumpSettings { dir: dir.join(folder?), count: kept, size: largest })
+}
+
+fn or_off<T>(item: &Item<'_>, read: impl Fn(&Item<'_>) -> Result<T, String>) -> Result<Option<T>, String> {
+    match value::is_off(item) {
+        true => Ok(None),
+        false => read(item).map(Some).map_err(|text| format!("{text}, or \"off\"")),
+    }
+}
+
+fn percent(item: &Item<'_>) -> Result<u64, String> {
+    match value::percent(item)? {
+        percent @ 1..=100 => Ok(percent),
+        _ => Err(format!("{} is out of range; allowed are 1% to 100%", item.shown)),
+    }
 }
 
 fn address(item: &Item<'_>) -> Result<SocketAddr, String> {

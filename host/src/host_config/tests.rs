@@ -25,6 +25,7 @@ fn every_key_is_read() {
     let config = parse(
         r#"
         listen = ["127.0.0.1:0", "127.0.0.1:0", "[::1]:8080"]
+        hosts = ["example.com", "*.example.com", "[::1]"]
         deployments = ["../chat", "/srv/echo/whimbrel.toml"]
         shutdown_grace = "0s"
         metrics = "127.0.0.1:9090"
@@ -37,6 +38,9 @@ fn every_key_is_read() {
         [host]
         connections = 10000
         connections_per_peer = 20
+        handshakes_per_peer = 64
+        memory_budget = "1GiB"
+        memory_pressure = "off"
         instances = 9000
         metered_instances = 200
         wasm_stack = "1MiB"
@@ -55,6 +59,7 @@ fn every_key_is_read() {
     );
     let expected = HostConfig {
         listen: ["127.0.0.1:0", "127.0.0.1:0", "[::1]:8080"].map(|address| address.parse().unwrap()).into(),
+        hosts: Hosts::Only(["example.com", "*.example.com", "::1"].map(|name| name.parse().unwrap()).into()),
         deployments: ["/etc/whimbrel/../chat", "/srv/echo/whimbrel.toml"].map(PathBuf::from).into(),
         shutdown_grace: Duration::ZERO,
         metrics: Some("127.0.0.1:9090".parse().unwrap()),
@@ -65,6 +70,9 @@ fn every_key_is_read() {
         host: HostLimits {
             connections: Some(10_000),
             connections_per_peer: Some(20),
+            handshakes_per_peer: Some(64),
+            memory_budget: Some(1 << 30),
+            memory_pressure: None,
             instances: Some(9000),
             metered_instances: Some(200),
             wasm_stack: 1 << 20,
@@ -75,7 +83,8 @@ fn every_key_is_read() {
         ceilings: Ceilings { memory: Some(256 << 20), execution: None, connections: Some(1000), ..Ceilings::default() },
     };
     assert_eq!(config, expected);
-    assert_eq!(parse("[host]\nconnections_per_peer = \"off\"").host, HostLimits::default());
+    let off = "[host]\nconnections_per_peer = \"off\"\nhandshakes_per_peer = \"off\"\nmemory_pressure = \"90%\"";
+    assert_eq!(parse(off).host, HostLimits::default());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::host_config::HandshakeLimits;
 /// The settings of a metrics listener: a few scrapers, no TLS.
 #[must_use]
 pub fn settings(limits: &HandshakeLimits) -> Settings {
-    Settings { connections: 32, connections_per_peer: None, handshake_time: limits.time, tls: None }
+    Settings { connections: 32, connections_per_peer: None, handshake_time: limits.time, tls: None, hits: None }
 }
 
 /// Serve what `render` yields at `/metrics` until the guard is told; 404 everywhere else.

@@ -24,6 +24,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::connection::http::refuse;
 use crate::connection::stream::Stream;
 use crate::handshake::Refusal;
+use crate::hits::Hits;
 use backoff::Backoff;
 use peers::{PeerShare, Peers};
 
@@ -48,6 +49,8 @@ pub struct Settings {
     pub handshake_time: Duration,
     /// Serve over TLS.
     pub tls: Option<Arc<ServerConfig>>,
+    /// Hears of the connections over a limit; none: they are only refused.
+    pub hits: Option<Arc<Hits>>,
 }
 
 /// An accepted connection.
@@ -89,12 +92,15 @@ impl Server {
         let bind = |&address| listen(address).map_err(|error| BindError { address, error });
         let listeners: Vec<_> = addresses.iter().map(bind).collect::<Result<_, _>>()?;
         let gate = Gate {
+            connections: settings.connections,
+            connections_per_peer: settings.connections_per_peer.unwrap_or(usize::MAX),
             open: Arc::new(Semaphore::new(settings.connections.min(Semaphore::MAX_PERMITS))),
             // Each accept loop holds one of these while it waits.
             refusing: Arc::new(Semaphore::new(REFUSING + listeners.len())),
             peers: settings.connections_per_peer.map(Peers::new),
             handshake_time: settings.handshake_time,
             tls: settings.tls,
+            hits: settings.hits,
         };
         Ok(Self { listeners, gate })
     }
@@ -146,11 +152,14 @@ fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
 /// What an accepted connection has to pass; shared by all listeners.
 #[derive(Debug, Clone)]
 struct Gate {
+    connections: usize,
+    connections_per_peer: usize,
     open: Arc<Semaphore>,
     refusing: Arc<Semaphore>,
     peers: Option<Peers>,
     handshake_time: Duration,
     tls: Option<Arc<ServerConfig>>,
+    hits: Option<Arc<Hits>>,
 }
 
 /// Held by a connection's task until it ends.
@@ -206,14 +215,23 @@ async fn accept(listener: &TcpListener, gate: &Gate) -> io::Result<(OwnedSemapho
 impl Gate {
     fn admit(&self, peer: SocketAddr, guard: &Guard) -> Result<Admission, Refusal> {
         let unavailable = |text: &str| Refusal::unavailable(text, RETRY_AFTER);
+        let report = |setting, limit| {
+            if let Some(hits) = &self.hits {
+                hits.report(setting, None, format_args!("one more, from {peer}"), limit);
+            }
+        };
         let Ok(permit) = Arc::clone(&self.open).try_acquire_owned() else {
+            report("host.connections", self.connections);
             return Err(unavailable("This host has all the connections that it may have.\n"));
         };
         let share = match &self.peers {
             None => None,
             Some(peers) => match peers.enter(peer.ip()) {
                 Some(share) => Some(share),
-                None => return Err(unavailable("Your address has all the connections that it may have here.\n")),
+                None => {
+                    report("host.connections_per_peer", self.connections_per_peer);
+                    return Err(unavailable("Your address has all the connections that it may have here.\n"));
+                }
             },
         };
         Ok(Admission { _permit: permit, _share: share, _guard: guard.clone() })

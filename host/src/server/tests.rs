@@ -15,7 +15,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 fn settings() -> Settings {
-    Settings { connections: 100, connections_per_peer: None, handshake_time: DEADLINE, tls: None }
+    Settings { connections: 100, connections_per_peer: None, handshake_time: DEADLINE, tls: None, hits: None }
 }
 
 /// A server that echoes one byte at a time until the client leaves or the host drains; each arrival is reported.
@@ -41,6 +41,7 @@ fn start(settings: Settings) -> Running {
                 tokio::select! {
                     () = &mut told => break arrival.stream.write_all(b"!").await.unwrap(),
                     byte = arrival.stream.read_u8() => match byte {
+                        Ok(b'p') => panic!("on purpose"),
                         Ok(byte) => {
                             arrival.stream.write_all(&[byte]).await.unwrap();
                             arrival.stream.flush().await.unwrap();
@@ -103,6 +104,24 @@ async fn h25_connections_over_the_limit_get_503_until_one_ends() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn f09_a_panic_ends_its_connection_and_no_other() {
+    let mut running = start(Settings { connections: 2, ..settings() });
+    let mut other = connect(running.address).await;
+    within(running.arrivals.recv()).await.unwrap();
+    // More often than there are permits: each comes back.
+    for _ in 0..5 {
+        let mut client = connect(running.address).await;
+        within(running.arrivals.recv()).await.unwrap();
+        client.write_all(b"p").await.unwrap();
+        assert_eq!(read_all(&mut client).await, "");
+    }
+    other.write_all(b"x").await.unwrap();
+    assert_eq!(within(other.read_u8()).await.unwrap(), b'x');
+    drop(other);
+    assert_eq!(within(running.drain.finish(DEADLINE)).await, Drained::All);
 }
 
 #[tokio::test]

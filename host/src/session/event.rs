@@ -158,6 +158,10 @@ pub enum Event {
     Overflowed,
     /// The guest called `close`.
     CloseRequested(Option<CloseFrame>),
+    /// The host is out of memory for what this peer sends.
+    TryAgainLater,
+    /// The transport was dropped, for the peer took too little of what the host holds for it.
+    GivenUp,
     /// Host or revision want the connection to end with this code.
     Drain(u16),
     /// The running call of the guest ended.

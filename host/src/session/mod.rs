@@ -77,6 +77,8 @@ pub struct Session {
     handler: Handler,
     pending: VecDeque<Call>,
     pending_bytes: usize,
+    /// Payload bytes of the running call.
+    running_bytes: usize,
     actions: VecDeque<Action>,
     liveness: Liveness,
     full_since: Option<Instant>,
@@ -96,6 +98,7 @@ impl Session {
             handler: Handler::Opening,
             pending: VecDeque::new(),
             pending_bytes: 0,
+            running_bytes: 0,
             actions: VecDeque::from([Action::Call(Call::Open)]),
             liveness: Liveness::new(settings.keep_alive, now),
             full_since: None,
@@ -142,6 +145,8 @@ impl Session {
                 self.close_slow_consumer(lost, now);
             }
             Event::CloseRequested(frame) => self.close(frame, CloseCause::Guest, now),
+            Event::TryAgainLater => self.try_again_later(),
+            Event::GivenUp => self.disconnected(CloseCause::SlowConsumer),
             Event::Drain(code) => self.drain = Some(code),
             Event::Returned(returned) => self.returned(returned, now),
             Event::Timer => self.timer(now),
@@ -159,7 +164,8 @@ impl Session {
             return None;
         }
         if let Some(call) = self.pending.pop_front() {
-            self.pending_bytes -= call.bytes();
+            self.running_bytes = call.bytes();
+            self.pending_bytes -= self.running_bytes;
             self.handler = Handler::Busy;
             return Some(Action::Call(call));
         }
@@ -185,6 +191,11 @@ impl Session {
             Transport::Open => self.rates.allowance(now).max(1),
             Transport::Closing { .. } | Transport::Closed => usize::MAX,
         }
+    }
+
+    /// Payload bytes that wait for the guest, those of its running call included.
+    pub fn held_bytes(&self) -> usize {
+        self.pending_bytes + self.running_bytes
     }
 
     /// Whether nothing is left to be done: the transport has ended and the guest knows.
@@ -254,6 +265,26 @@ impl Session {
         }
     }
 
+    /// Nothing more is read or delivered, so that the memory comes back at once.
+    fn try_again_later(&mut self) {
+        let cause = match self.transport {
+            Transport::Open => {
+                let frame = CloseFrame::new(1013, "try again later");
+                self.actions.push_back(Action::SendClose(Some(frame)));
+                CloseCause::RateLimited
+            }
+            Transport::Closing { cause, .. } => cause,
+            Transport::Closed => return self.forget_pending(),
+        };
+        self.forget_pending();
+        self.ended(CloseInfo { frame: None, cause });
+    }
+
+    fn forget_pending(&mut self) {
+        self.pending = VecDeque::new();
+        self.pending_bytes = 0;
+    }
+
     fn disconnected(&mut self, cause: CloseCause) {
         let cause = match self.transport {
             Transport::Open => cause,
@@ -301,6 +332,7 @@ impl Session {
     }
 
     fn returned(&mut self, returned: Returned, now: Instant) {
+        self.running_bytes = 0;
         self.handler = match (self.handler, returned) {
             (Handler::Leaving, _) | (_, Returned::Trapped) => Handler::Gone,
             (Handler::Opening, Returned::Failed) => Handler::Gone,
@@ -308,8 +340,7 @@ impl Session {
         };
         if returned != Returned::Done {
             let reason = if returned == Returned::Trapped { "the handler trapped" } else { "the handler failed" };
-            self.pending.clear();
-            self.pending_bytes = 0;
+            self.forget_pending();
             let frame = CloseFrame::new(1011, reason);
             self.close(Some(frame), CloseCause::GuestError, now);
         }

@@ -265,6 +265,27 @@ fn a_lost_publication_closes_at_once() {
 }
 
 #[test]
+fn out_of_memory_nothing_waits_any_more() {
+    let mut rules = Rules::opened();
+    rules.step(Event::Message(text("one"))).step(Event::Message(text("two")));
+    assert_eq!(rules.actions(), [call_message("one")]);
+    assert_eq!(rules.session.held_bytes(), 6);
+    rules.step(Event::TryAgainLater);
+    assert_eq!(rules.actions(), [send_close(1013, "try again later")]);
+    assert_eq!((rules.session.held_bytes(), rules.session.wants_read()), (3, false));
+    rules.step(Event::Returned(Returned::Done));
+    assert_eq!(rules.actions(), [call_close(None, CloseCause::RateLimited)]);
+    assert_eq!(rules.session.held_bytes(), 0);
+}
+
+#[test]
+fn a_peer_that_was_given_up_is_a_slow_consumer() {
+    let mut rules = Rules::opened();
+    rules.step(Event::GivenUp);
+    assert_eq!(rules.actions(), [Action::Abort, call_close(None, CloseCause::SlowConsumer)]);
+}
+
+#[test]
 fn a_drain_answers_what_was_received_first() {
     let mut rules = Rules::opened();
     rules.step(Event::Message(text("1"))).step(Event::Message(text("2"))).step(Event::Drain(1001));

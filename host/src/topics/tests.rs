@@ -5,13 +5,18 @@ use std::collections::VecDeque;
 use bytes::BytesMut;
 
 use super::*;
-use crate::outbound::Capacity;
+use crate::hits::Hits;
+use crate::outbound::{Budget, Capacity};
 
 const LIMIT: usize = 100;
 
+fn budget() -> Arc<Budget> {
+    Budget::new(usize::MAX, Arc::new(Hits::of_the_host()))
+}
+
 fn connection(id: u32) -> Arc<Outbound> {
     let capacity = Capacity { outbound: 100, message: 100 };
-    Arc::new(Outbound::new(ConnectionId(id), None, capacity))
+    Outbound::new(ConnectionId(id), None, capacity, &budget())
 }
 
 fn frame(text: &'static str) -> Bytes {
@@ -104,7 +109,7 @@ fn their_number_is_limited() {
 fn all_subscribers_see_one_order() {
     let topics = Topics::default();
     let capacity = Capacity { outbound: 1 << 20, message: 1 };
-    let connections: Vec<_> = (1..=4).map(|id| Arc::new(Outbound::new(ConnectionId(id), None, capacity))).collect();
+    let connections: Vec<_> = (1..=4).map(|id| Outbound::new(ConnectionId(id), None, capacity, &budget())).collect();
     for connection in &connections {
         topics.subscribe(connection, "a", LIMIT).unwrap();
     }

@@ -23,6 +23,11 @@ pub(crate) struct Client {
 pub(crate) type Close = Option<(u16, String)>;
 
 impl Client {
+    /// On a connection whose handshake is done.
+    pub(crate) fn of(socket: WebSocketStream<TcpStream>) -> Self {
+        Self { socket }
+    }
+
     /// Connects, and fails the test when the host refuses.
     pub(crate) async fn connect(host: &TestHost, path: &str) -> Self {
         Self::connect_with(host, path, &[]).await

@@ -29,6 +29,7 @@ pub(crate) struct Builder {
     host: Toml,
     files: Vec<(PathBuf, Vec<u8>)>,
     arguments: Vec<String>,
+    variables: Vec<(String, PathBuf)>,
     listen: String,
     reads_log: bool,
 }
@@ -67,6 +68,7 @@ impl TestHost {
             host: Toml::default(),
             files: Vec::new(),
             arguments: Vec::new(),
+            variables: Vec::new(),
             listen: "127.0.0.1:0".to_owned(),
             reads_log: true,
         };
@@ -204,6 +206,12 @@ impl Builder {
         self
     }
 
+    /// Keeps compiled components below this folder.
+    pub(crate) fn cache(mut self, folder: &Path) -> Self {
+        self.variables.push(("XDG_CACHE_HOME".to_owned(), folder.to_owned()));
+        self
+    }
+
     /// Listens here instead of on any free port.
     pub(crate) fn listen(mut self, address: impl ToString) -> Self {
         self.listen = address.to_string();
@@ -244,6 +252,7 @@ impl Builder {
         self.write(folder.path());
         let mut command = Command::new(WHIMBREL);
         command.arg("serve").arg("--config").arg(folder.path().join("host.toml")).args(&self.arguments);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().expect("the host can be started");
         let stdout = Lines::of(child.stdout.take().expect("stdout is piped"));

@@ -10,6 +10,7 @@ pub(crate) mod raw;
 pub(crate) mod toml;
 pub(crate) mod tools;
 pub(crate) mod transcript;
+pub(crate) mod usage;
 
 use std::future::Future;
 use std::time::Duration;

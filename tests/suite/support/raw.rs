@@ -167,6 +167,12 @@ impl Raw {
         self.buffer.drain(..count).collect()
     }
 
+    /// Reads so much that it is as long as this buffer, without keeping it twice; for what is large.
+    pub(crate) async fn read_exact(&mut self, bytes: &mut [u8]) {
+        assert!(self.buffer.is_empty(), "something was read before: {:?}", self.buffered());
+        within("bytes from the host", self.stream.read_exact(bytes)).await.expect("the host keeps the connection");
+    }
+
     /// Reads to the connection's end; a reset counts as the end.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         while self.fill().await {}

@@ -42,9 +42,15 @@ struct State {
     /// Bytes of a request line that is not complete; none behind its end.
     line_bytes: Option<usize>,
     is_target_too_long: bool,
+    has_answered: bool,
 }
 
 impl Progress {
+    /// Whether a complete request has come before.
+    pub(super) fn has_answered(&self) -> bool {
+        self.state().has_answered
+    }
+
     pub(super) fn seen(&self) -> Seen {
         self.state().seen
     }
@@ -57,6 +63,7 @@ impl Progress {
         let mut state = self.state();
         state.seen.phase = phase;
         state.seen.steps += 1;
+        state.has_answered |= phase == Phase::Deciding;
         state.line_bytes = (phase == Phase::Head).then_some(0);
     }
 
