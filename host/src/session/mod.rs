@@ -140,11 +140,10 @@ impl Session {
 
     /// Whether the socket should be read: not while too much waits for the guest, nor before a drain's close frame.
     pub fn wants_read(&self) -> bool {
+        let has_room = self.pending.len() < PENDING_CALLS && self.pending_bytes < PENDING_BYTES;
         match self.transport {
-            Transport::Open => {
-                self.drain.is_none() && self.pending.len() < PENDING_CALLS && self.pending_bytes < PENDING_BYTES
-            }
-            Transport::Closing { .. } => self.pending.len() < PENDING_CALLS,
+            Transport::Open => self.drain.is_none() && has_room,
+            Transport::Closing { .. } => has_room,
             Transport::Closed => false,
         }
     }
