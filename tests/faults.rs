@@ -19,6 +19,7 @@ struct Proof {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "a test has no command line")]
 fn every_fault_has_its_test_or_a_reason() {
     let page = fs::read_to_string(repository().join(PAGE)).expect("the page of faults can be read");
     let tests = tests();
