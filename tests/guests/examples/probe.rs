@@ -113,6 +113,7 @@ impl Probe {
             "spin" => loop {
                 std::hint::spin_loop();
             },
+            "exit" => std::process::exit(0),
             "recurse" => return Some(recurse(u64::MAX).to_string()),
             "sleep" => thread::sleep(Duration::from_millis(argument.parse().ok()?)),
             "grow" => self.hoard.push(vec![1; argument.parse::<usize>().ok()? << 20]),
