@@ -20,11 +20,13 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// What one task does, round by round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+pub(crate) enum Kind {
     /// Connects, exchanges a message, closes.
     ComeAndGo,
     /// A guest does this at the client's command, which is sent to a deployment; the connection's end is awaited.
     Guest(&'static str, &'static str),
+    /// Exchanges a message of 4 MiB.
+    Large,
     /// Pings without end, reads nothing.
     Pings,
     /// Has the guest send, reads nothing.
@@ -42,7 +44,7 @@ enum Kind {
 }
 
 /// Each kind with its number of tasks.
-const KINDS: &[(Kind, usize)] = &[
+pub(crate) const KINDS: &[(Kind, usize)] = &[
     (Kind::ComeAndGo, 4),
     (Kind::Guest("spins", "spin"), 2),
     (Kind::Guest("traps", "panic soak"), 2),
@@ -51,6 +53,7 @@ const KINDS: &[(Kind, usize)] = &[
     (Kind::Guest("traps", "fail soak"), 1),
     (Kind::Guest("grows", "grow 1000"), 2),
     (Kind::Guest("grows", "grow 20\ngrow 20"), 1),
+    (Kind::Large, 1),
     (Kind::Pings, 1),
     (Kind::NeverRead, 2),
     (Kind::Garbage, 2),
@@ -71,11 +74,18 @@ impl fmt::Display for Counts {
     }
 }
 
-/// Loads the host for this time, on a thread of its own.
+impl Counts {
+    /// Of one kind.
+    pub(crate) fn of(&self, kind: Kind) -> (u64, u64) {
+        self.0.get(&kind).copied().unwrap_or_default()
+    }
+}
+
+/// Loads the host for this time with these kinds, on a thread of its own.
 ///
 /// # Errors
 /// A round that did not go as expected: the host hung, or did what it should not.
-pub(crate) async fn load(served: &Served, time: Duration) -> anyhow::Result<Counts> {
+pub(crate) async fn load(served: &Served, time: Duration, kinds: &'static [(Kind, usize)]) -> anyhow::Result<Counts> {
     let names = ["coming", "spins", "traps", "grows", "sends"];
     let targets: BTreeMap<_, _> = names.into_iter().map(|name| (name, served.target(name, ""))).collect();
     let (counts, targets) = (Arc::new(Mutex::new(Counts::default())), Arc::new(targets));
@@ -85,7 +95,7 @@ pub(crate) async fn load(served: &Served, time: Duration) -> anyhow::Result<Coun
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 let mut tasks = JoinSet::new();
-                for (kind, number) in KINDS {
+                for (kind, number) in kinds {
                     for _ in 0..*number {
                         tasks.spawn(rounds(*kind, targets.clone(), counts.clone()));
                     }
@@ -140,11 +150,15 @@ impl Kind {
                 stream.write_all(&wire::frame(wire::TEXT, command.as_bytes())).await?;
                 ended(&mut stream).await
             }
+            Kind::Large => {
+                let mut stream = wire::open(target("coming")?).await?;
+                wire::check_echo(&mut stream, wire::BINARY, &vec![7; 4 << 20]).await
+            }
             Kind::Pings => {
                 let mut stream = wire::open(target("sends")?).await?;
                 let pings = wire::frame(PING, b"soak").repeat(1000);
                 // Until it is closed, or its socket takes no more for three seconds.
-                while let Ok(written) = tokio::time::timeout(3 * ROUND / 30, stream.write_all(&pings)).await {
+                while let Ok(written) = tokio::time::timeout(ROUND / 10, stream.write_all(&pings)).await {
                     written?;
                 }
                 Ok(())

@@ -6,6 +6,7 @@
 
 mod good;
 mod hostile;
+mod neighbours;
 mod sample;
 mod served;
 mod verdict;
@@ -32,6 +33,7 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 use good::Canary;
+use hostile::KINDS;
 use sample::Sample;
 use served::Served;
 use verdict::Verdict;
@@ -53,6 +55,9 @@ struct Options {
     /// Seconds between two rows of the report
     #[arg(long, default_value_t = 30.0)]
     interval: f64,
+    /// Instead of the soak, measure what each hostile neighbour costs an innocent deployment: so many seconds each
+    #[arg(long, value_name = "SECONDS")]
+    neighbours: Option<f64>,
 }
 
 fn main() -> ExitCode {
@@ -66,21 +71,30 @@ fn main() -> ExitCode {
     let result = runtime.map_err(Into::into).and_then(|runtime| {
         runtime.block_on(async {
             tokio::select! {
-                verdict = soak(&options) => verdict,
+                is_good = run(&options) => is_good,
                 () = told_to_stop() => bail!("interrupted"),
             }
         })
     });
     match result {
-        Ok(verdict) => {
-            println!("\n{verdict}");
-            if verdict.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether all was well.
+async fn run(options: &Options) -> anyhow::Result<bool> {
+    if let Some(seconds) = options.neighbours {
+        neighbours::compare(Duration::from_secs_f64(seconds)).await?;
+        return Ok(true);
+    }
+    let verdict = soak(options).await?;
+    println!("\n{verdict}");
+    Ok(verdict.is_good())
 }
 
 /// So that the host is ended too, by its owner's drop.
@@ -109,7 +123,7 @@ async fn soak(options: &Options) -> anyhow::Result<Verdict> {
     tokio::time::sleep(QUIET).await;
     let quiet = look("quiet", &canary).await?;
 
-    hostile::load(&served, WARM_UP).await?;
+    hostile::load(&served, WARM_UP, KINDS).await?;
     let mut before = look("warm", &canary).await?;
     for _ in 0..3 {
         tokio::time::sleep(SETTLE / 3).await;
@@ -118,7 +132,7 @@ async fn soak(options: &Options) -> anyhow::Result<Verdict> {
 
     let time = Duration::from_secs_f64(options.minutes * 60.0);
     let interval = Duration::from_secs_f64(options.interval);
-    let load = hostile::load(&served, time);
+    let load = hostile::load(&served, time, KINDS);
     let mut load = std::pin::pin!(load);
     let mut loaded = Vec::new();
     loop {
