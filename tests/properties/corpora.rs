@@ -9,7 +9,7 @@ type Target = fn(&[u8]);
 
 const TARGETS: &[(&str, Target)] = &[
     ("answers", fuzz::answers::answers),
-    ("frames", fuzz::frames::frames),
+    ("frames", fuzz::heads::frames),
     ("handshake", fuzz::handshake::handshake),
     ("host_config", fuzz::config::host_config),
     ("manifest", fuzz::config::manifest),

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::fuzz::frames::check;
+use crate::fuzz::heads::check;
 
 /// Parts of a frame, right and wrong ones.
 fn frame() -> impl Strategy<Value = Vec<u8>> {

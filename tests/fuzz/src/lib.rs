@@ -7,13 +7,14 @@
 #[allow(unused_imports, reason = "where this is a module, its crate has them at the root")]
 use whimbrel::{limits, session};
 
-#[allow(dead_code, reason = "it is the library's, and used there")]
+// The library's, which has no other door to it.
+#[allow(dead_code, reason = "used in the library")]
 #[path = "../../../host/src/connection/frames.rs"]
-mod library_frames;
+mod frames;
 
 pub mod answers;
 pub mod config;
-pub mod frames;
 pub mod handshake;
+pub mod heads;
 pub mod routes;
 pub mod rules;

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| whimbrel_fuzz::frames::frames(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| whimbrel_fuzz::heads::frames(data));

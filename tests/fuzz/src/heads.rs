@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig}
 use whimbrel::limits::BYTES_PER_FRAGMENT;
 use whimbrel::session::CloseCause;
 
-use super::library_frames::{Breach, Frames};
+use super::frames::{Breach, Frames};
 
 /// Largest message that tungstenite lets pass, in bytes.
 const MESSAGE: usize = 64 * 1024;
