@@ -3,6 +3,8 @@
 mod frames;
 pub mod http;
 mod pages;
+#[cfg(test)]
+mod properties;
 mod socket;
 pub mod static_files;
 pub mod stream;

@@ -4,10 +4,10 @@
 use std::io::{self, Cursor, Read, Write};
 
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
-use whimbrel::limits::BYTES_PER_FRAGMENT;
-use whimbrel::session::CloseCause;
 
 use super::frames::{Breach, Frames};
+use crate::limits::BYTES_PER_FRAGMENT;
+use crate::session::CloseCause;
 
 /// Largest message that tungstenite lets pass, in bytes.
 const MESSAGE: usize = 64 * 1024;

@@ -3,7 +3,13 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::fuzz::heads::check;
+use super::frames;
+use heads::check;
+
+/// What the fuzz target checks.
+#[allow(unreachable_pub, missing_docs, reason = "of a crate of its own elsewhere")]
+#[path = "../../../tests/fuzz/src/heads.rs"]
+mod heads;
 
 /// Parts of a frame, right and wrong ones.
 fn frame() -> impl Strategy<Value = Vec<u8>> {
@@ -60,5 +66,17 @@ proptest! {
     #[test]
     fn any_bytes_give_the_verdict_of_the_whole(stream in vec(any::<u8>(), 0..400), free in 1..4_usize, piece in 1..9_usize) {
         check(&stream, free, |_| piece);
+    }
+}
+
+#[test]
+fn the_corpus_of_the_fuzz_target_holds() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fuzz/corpus/frames");
+    let inputs: Vec<_> = std::fs::read_dir(folder).unwrap().map(|input| input.unwrap().path()).collect();
+    assert!(inputs.len() > 10, "{inputs:?}");
+    for path in inputs {
+        // The failing test's output ends with the input's name.
+        println!("{}", path.display());
+        heads::frames(&std::fs::read(path).unwrap());
     }
 }
