@@ -10,6 +10,7 @@ use whimbrel::{limits, session};
 // The library's, which has no other door to it; tested in the library itself (connection/properties.rs).
 #[cfg(not(test))]
 #[allow(dead_code, reason = "used in the library")]
+#[rustfmt::skip]
 #[path = "../../../host/src/connection/frames.rs"]
 mod frames;
 #[cfg(not(test))]
