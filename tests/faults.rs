@@ -55,7 +55,7 @@ fn every_fault_has_its_test_or_a_reason() {
 
 #[test]
 fn a_proof_follows_the_names_of_tests() {
-    let tests = ["p01_p02_new", "old", "p010_other"].map(str::to_owned).into();
+    let tests = ["p01_p02_new", "p04_to_p06_several", "old", "p010_other"].map(str::to_owned).into();
     for (cell, expected) in [
         ("`old`", "`old`, `p01_p02_new`"),
         ("`gone`; on Linux only", "`p01_p02_new`; on Linux only"),
@@ -64,6 +64,7 @@ fn a_proof_follows_the_names_of_tests() {
         assert_eq!(Proof::read(cell).brought_up_to_date(&tests, "P01").cell(), expected);
     }
     assert_eq!(Proof::read("not yet").brought_up_to_date(&tests, "P03").cell(), "not yet");
+    assert_eq!(Proof::read("not yet").brought_up_to_date(&tests, "P05").cell(), "`p04_to_p06_several`");
     assert_eq!(Proof::read("`gone`").brought_up_to_date(&tests, "P03"), Proof::default());
 }
 
@@ -107,10 +108,18 @@ fn is_id(text: &str) -> bool {
         && letters.all(|digit| digit.is_ascii_digit())
 }
 
-/// Whether a test's name begins with this id, alone or among others: `p20_p21_an_end_…`.
+/// Whether a test's name begins with this id, alone or among others (`p20_p21_…`), or with a range (`p01_to_p17_…`).
 fn proves(name: &str, id: &str) -> bool {
-    let ids = name.split('_').take_while(|word| is_id(&word.to_ascii_uppercase()));
-    ids.into_iter().any(|word| word.eq_ignore_ascii_case(id))
+    let (mut from, mut is_range) = (String::new(), false);
+    for word in name.split('_').map(str::to_ascii_uppercase) {
+        match word.as_str() {
+            "TO" => is_range = true,
+            to if is_id(to) && (to == id || (is_range && (from.as_str()..=to).contains(&id))) => return true,
+            to if is_id(to) => (from, is_range) = (word, false),
+            _ => break,
+        }
+    }
+    false
 }
 
 /// The names of all test functions, those that a macro makes too.
