@@ -70,12 +70,12 @@ proptest! {
 }
 
 #[test]
+#[allow(clippy::print_stdout, reason = "a failing test's output ends with the input's name")]
 fn the_corpus_of_the_fuzz_target_holds() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fuzz/corpus/frames");
     let inputs: Vec<_> = std::fs::read_dir(folder).unwrap().map(|input| input.unwrap().path()).collect();
     assert!(inputs.len() > 10, "{inputs:?}");
     for path in inputs {
-        // The failing test's output ends with the input's name.
         println!("{}", path.display());
         heads::frames(&std::fs::read(path).unwrap());
     }
