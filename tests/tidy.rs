@@ -2,6 +2,7 @@
 //! what is named where. It reads sources only, and takes milliseconds.
 
 mod docs;
+mod faults;
 mod sources;
 
 use std::fs;
@@ -88,7 +89,7 @@ fn every_module_is_on_the_map() {
 /// The files of the host's library, without the program's and without unit tests that have a file of their own.
 fn library() -> impl Iterator<Item = Source> {
     let is_of_program = |path: &str| path.starts_with("host/src/cli/") || path == "host/src/main.rs";
-    let is_test = |path: &str| path.ends_with("/tests.rs") || path.ends_with("/golden.rs");
+    let is_test = |path: &str| ["/tests.rs", "/golden.rs", "/properties.rs"].iter().any(|name| path.ends_with(name));
     let files = sources(&["rs"]).filter(|file| file.path.starts_with("host/src/"));
     files.filter(move |file| !is_of_program(&file.path) && !is_test(&file.path))
 }

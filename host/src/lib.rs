@@ -22,6 +22,8 @@
         clippy::disallowed_methods
     )
 )]
+// What the layers above need of those below has no use where the rules alone are built.
+#![cfg_attr(not(feature = "guest"), allow(dead_code))]
 
 pub mod limits;
 pub mod message;
@@ -38,10 +40,15 @@ pub mod handshake;
 pub mod session;
 pub mod outbound;
 pub mod topics;
+#[cfg(feature = "guest")]
 pub mod guest;
+#[cfg(feature = "guest")]
 pub mod registry;
+#[cfg(feature = "guest")]
 pub mod connection;
+#[cfg(feature = "guest")]
 pub mod server;
 pub mod memory;
 pub mod watch;
+#[cfg(feature = "guest")]
 pub mod host;

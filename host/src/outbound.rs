@@ -409,4 +409,6 @@ pub(crate) fn recycle(buffer: &mut BytesMut) {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -69,7 +69,7 @@ impl Spec {
             Ready::Accepts(target) => wait_for_accept(&mut process, target),
         };
         let target = target.with_context(|| format!("{} did not start{}", self.name, log_end(&log_path)))?;
-        Ok(Running { process, target, log_path })
+        Ok(Running { process, target, log_path, lines })
     }
 }
 
@@ -96,6 +96,7 @@ pub(crate) struct Running {
     process: Process,
     target: Target,
     log_path: PathBuf,
+    lines: mpsc::Receiver<String>,
 }
 
 impl Running {
@@ -107,6 +108,23 @@ impl Running {
     /// Where its WebSocket is.
     pub(crate) fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// What follows on a further line of its stdout that begins so.
+    #[allow(dead_code, reason = "for the soak, which shares this file")]
+    pub(crate) fn told(&self, prefix: &str) -> anyhow::Result<String> {
+        loop {
+            let line = self.lines.recv_timeout(READY_TIME).with_context(|| format!("no line \"{prefix}...\""))?;
+            if let Some(rest) = line.strip_prefix(prefix) {
+                return Ok(rest.to_owned());
+            }
+        }
+    }
+
+    /// All of its stderr.
+    #[allow(dead_code, reason = "for the soak, which shares this file")]
+    pub(crate) fn log(&self) -> anyhow::Result<String> {
+        Ok(std::fs::read_to_string(&self.log_path)?)
     }
 
     /// The last lines of its stderr, to go behind an error message; empty when there are none.

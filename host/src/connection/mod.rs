@@ -7,6 +7,8 @@ pub mod http;
 mod pages;
 mod parts;
 mod presence;
+#[cfg(test)]
+mod properties;
 mod socket;
 pub mod static_files;
 pub mod stream;

@@ -241,6 +241,16 @@ fn waiting_bytes_stop_the_reading_too() {
 }
 
 #[test]
+fn waiting_bytes_stop_the_reading_after_the_guests_own_close_too() {
+    let mut rules = Rules::opened();
+    rules.step(Event::Message(text("x"))).step(Event::CloseRequested(None)).actions();
+    rules.step(Event::Message(Message::Binary(vec![0; PENDING_BYTES].into())));
+    assert!(!rules.session.wants_read());
+    rules.step(Event::Returned(Returned::Done)).actions();
+    assert!(rules.session.wants_read());
+}
+
+#[test]
 fn a_full_outbound_closes_after_its_time() {
     let mut rules = Rules::opened();
     rules.step(Event::Full(true));

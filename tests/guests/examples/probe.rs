@@ -120,6 +120,7 @@ impl Probe {
                 }
             }
             "chatter" => (0..argument.parse::<u32>().ok()?).for_each(|line| println!("line {line}")),
+            "exit" => std::process::exit(0),
             "recurse" => return Some(recurse(u64::MAX).to_string()),
             "sleep" => thread::sleep(Duration::from_millis(argument.parse().ok()?)),
             "grow" => self.hoard.push(vec![1; argument.parse::<usize>().ok()? << 20]),

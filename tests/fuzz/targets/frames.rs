@@ -1,0 +1,5 @@
+//! Fuzzes `frames`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| whimbrel_fuzz::heads::frames(data));
