@@ -10,8 +10,11 @@ use crate::fuzz::rules::{Step, Times, check};
 /// Short and long times mixed, so that deadlines pass in any order; 0 is off.
 fn times() -> impl Strategy<Value = Times> {
     let time = || prop_oneof![Just(0_u16), 1..50_u16, 1000..40_000_u16];
-    (time(), time(), time(), time()).prop_map(|(ping_interval, ping_timeout, close_timeout, slow_consumer_time)| {
-        Times { ping_interval, ping_timeout, close_timeout, slow_consumer_time }
+    let rate = || prop_oneof![3 => Just(0_u16), 1 => 1..200_u16];
+    let rates = [rate().boxed(), rate().boxed(), rate().boxed()];
+    ([(); 6].map(|()| time()), rates).prop_map(|(times, rates)| {
+        let [ping_interval, ping_timeout, close_timeout, slow_consumer_time, message_time, rate_time] = times;
+        Times { ping_interval, ping_timeout, close_timeout, slow_consumer_time, message_time, rate_time, rates }
     })
 }
 
@@ -26,8 +29,10 @@ fn step() -> impl Strategy<Value = Step> {
         5 => Just(Step::Timer),
         5 => Just(Step::Deadline),
         5 => any::<u8>().prop_map(Step::Ping),
-        5 => any::<u8>().prop_map(Step::Pong),
-        3 => Just(Step::Progress),
+        5 => any::<(u8, bool)>().prop_map(|(size, is_answer)| Step::Pong(size, is_answer)),
+        3 => Just(Step::Begin),
+        2 => any::<bool>().prop_map(Step::Backlog),
+        3 => any::<u16>().prop_map(Step::Progress),
         3 => any::<bool>().prop_map(Step::Full),
         2 => option::of(1000..5000_u16).prop_map(Step::CloseRequested),
         1 => option::of(1000..5000_u16).prop_map(Step::CloseFrame),

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::frames;
+use super::{frames, parts};
 use heads::check;
 
 /// What the fuzz target checks.

@@ -3,81 +3,126 @@
 
 use std::io::{self, Cursor, Read, Write};
 
+use bytes::BytesMut;
+use tokio::io::ReadBuf;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 
-use super::frames::{Breach, Frames};
+use super::frames::{Followed, Frames, Stop};
+use super::parts::PART;
 use crate::limits::BYTES_PER_FRAGMENT;
-use crate::session::CloseCause;
+use crate::session::{Passed, Violation};
 
-/// Largest message that tungstenite lets pass, in bytes.
+/// Largest message, in bytes.
 const MESSAGE: usize = 64 * 1024;
+/// Room for what is given on at once.
+const ROOM: usize = 5000;
 
 /// The fuzz target: the first byte is the number of free fragments, the second the length of the pieces.
 pub fn frames(data: &[u8]) {
     let [free, piece, stream @ ..] = data else { return };
     let free = 1 + usize::from(free % 32);
     let piece = 1 + usize::from(*piece);
-    check(stream, free, |_| piece);
-    judge(stream, free);
+    judge(&check(stream, free, |_| piece));
+}
+
+/// Which rule was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rule {
+    Protocol,
+    Fragments,
+    Size,
+}
+
+impl From<Violation> for Rule {
+    fn from(violation: Violation) -> Self {
+        match violation {
+            Violation::Limit(Passed::Fragments { .. }) => Rule::Fragments,
+            Violation::Limit(Passed::MessageSize { .. }) => Rule::Size,
+            _ => Rule::Protocol,
+        }
+    }
 }
 
 /// Follow the stream in pieces, whose lengths `piece` gives by their numbers; panic when the verdict is not that of the
-/// model.
-pub fn check(stream: &[u8], free: usize, piece: impl Fn(usize) -> usize) {
-    let (stream, expected) = model(stream, free);
-    let (mut frames, mut at) = (Frames::new(free), 0);
-    for number in 0.. {
-        let end = stream.len().min(at + piece(number).max(1));
-        match frames.follow(&stream[at..end]) {
-            Ok(()) => at = end,
-            Err(Breach { good, cause }) => {
-                // The head of the frame may have come in earlier pieces.
-                let found = Some((at + good, cause));
-                assert_eq!(found, expected.map(|(start, cause)| (start.max(at), cause)));
-                return;
-            }
-        }
-        if at == stream.len() {
-            break;
-        }
-    }
-    assert_eq!(None, expected);
+/// model. Yields what was given on.
+pub fn check(stream: &[u8], free: usize, piece: impl Fn(usize) -> usize) -> Vec<u8> {
+    let mut walk = Walk { frames: Frames::new(MESSAGE, free), stream, at: 0, end: 0, given: Vec::new() };
+    let found = (0..).find_map(|number| {
+        let is_over = walk.end == stream.len();
+        walk.end = stream.len().min(walk.end.saturating_add(piece(number).max(1)));
+        walk.piece().map(Some).or(is_over.then_some(None))
+    });
+    assert_eq!(found.flatten(), model(stream, free));
+    walk.given
 }
 
-/// Where the first broken rule begins, and which it is; and the part of the stream up to the first frame of which only
-/// tungstenite judges the rest.
-fn model(stream: &[u8], free: usize) -> (&[u8], Option<(usize, CloseCause)>) {
+/// Does what the wire does: what is not followed is shown again, and large frames are cut.
+struct Walk<'a> {
+    frames: Frames,
+    stream: &'a [u8],
+    /// The bytes that have come and are not followed.
+    at: usize,
+    end: usize,
+    given: Vec<u8>,
+}
+
+impl Walk<'_> {
+    /// Where a rule was broken, and which.
+    fn piece(&mut self) -> Option<(usize, Rule)> {
+        loop {
+            let Followed { good, stop } = self.frames.follow(&self.stream[self.at..self.end]);
+            self.given.extend_from_slice(&self.stream[self.at..self.at + good]);
+            self.at += good;
+            match stop {
+                Stop::End => return None,
+                Stop::Breach(violation) => return Some((self.at, violation.into())),
+                Stop::Large(head, mut parts) => {
+                    self.at += head;
+                    // All that there is of it: a piece ends behind a large frame.
+                    let mut input = BytesMut::from(&self.stream[self.at..]);
+                    let mut room = [0; ROOM];
+                    while !parts.is_over() && !input.is_empty() {
+                        let mut buffer = ReadBuf::new(&mut room);
+                        self.frames.passed(parts.pass(&mut input, &mut buffer));
+                        self.given.extend_from_slice(buffer.filled());
+                    }
+                    self.at = self.stream.len() - input.len();
+                    self.end = self.end.max(self.at);
+                }
+            }
+        }
+    }
+}
+
+/// Where the first broken rule begins, and which it is.
+fn model(stream: &[u8], free: usize) -> Option<(usize, Rule)> {
     let (mut at, mut fragments, mut size) = (0, 0_u64, 0_u64);
     loop {
         let frame = &stream[at..];
-        let [first, second, ..] = *frame else { return (stream, None) };
-        let (opcode, short) = (first & 0xf, second & 0x7f);
-        let extended = match short {
-            126 => 2,
-            127 => 8,
-            _ => 0,
+        let [first, second, ..] = *frame else { return None };
+        let (opcode, is_masked, short) = (first & 0xf, second & 0x80 != 0, second & 0x7f);
+        let (extended, least) = match short {
+            126 => (2, 126),
+            127 => (8, 0x10000),
+            _ => (0, 0),
         };
-        let head = 2 + extended + if second & 0x80 != 0 { 4 } else { 0 };
-        let has_code = opcode == 8 && short >= 2;
-        if frame.len() < head + if has_code { 2 } else { 0 } {
-            return (stream, None);
-        }
         let length = match extended {
             0 => u64::from(short),
-            _ => frame[2..2 + extended].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+            _ => frame.get(2..2 + extended)?.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
         };
-        let least = [(2, 126), (8, 0x10000)].into_iter().find(|(bytes, _)| *bytes == extended).map_or(0, |(_, it)| it);
         if length < least || length > i64::MAX as u64 {
-            return (stream, Some((at, CloseCause::ProtocolError)));
+            return Some((at, Rule::Protocol));
+        }
+        let head = 2 + extended + if is_masked { 4 } else { 0 };
+        let has_code = opcode == 8 && length >= 2;
+        if frame.len() < head + if has_code { 2 } else { 0 } {
+            return None;
         }
         if has_code {
-            if length > 125 {
-                return (&stream[..at], None);
-            }
-            let mask = if second & 0x80 != 0 { [frame[2], frame[3]] } else { [0, 0] };
+            let mask = if is_masked { [frame[head - 4], frame[head - 3]] } else { [0, 0] };
             let code = u16::from_be_bytes([frame[head] ^ mask[0], frame[head + 1] ^ mask[1]]);
             if !matches!(code, 1000..=1003 | 1007..=1013 | 3000..=4999) {
-                return (stream, Some((at, CloseCause::ProtocolError)));
+                return Some((at, Rule::Protocol));
             }
         }
         match opcode {
@@ -86,29 +131,31 @@ fn model(stream: &[u8], free: usize) -> (&[u8], Option<(usize, CloseCause)>) {
             _ => {}
         }
         if opcode == 0 && fragments > free as u64 + size / BYTES_PER_FRAGMENT as u64 {
-            return (stream, Some((at, CloseCause::RateLimited)));
+            return Some((at, Rule::Fragments));
+        }
+        if opcode < 8 && size > MESSAGE as u64 {
+            return Some((at, Rule::Size));
+        }
+        if length > PART as u64 && (!is_masked || opcode > 2) {
+            return Some((at, Rule::Protocol));
         }
         at = match usize::try_from(length).ok().and_then(|length| (at + head).checked_add(length)) {
             Some(next) if next < stream.len() => next,
-            _ => return (stream, None),
+            _ => return None,
         };
     }
 }
 
-/// Read the good part with tungstenite: no message is larger than it may be, and the end is an error.
-fn judge(stream: &[u8], free: usize) {
-    let good = match Frames::new(free).follow(stream) {
-        Ok(()) => stream,
-        Err(breach) => &stream[..breach.good],
-    };
+/// Read what was given on with tungstenite: no message is larger than it may be.
+fn judge(given: &[u8]) {
     let config =
         WebSocketConfig::default().read_buffer_size(4096).max_message_size(Some(MESSAGE)).max_frame_size(Some(MESSAGE));
-    let mut socket = WebSocket::from_raw_socket(Peer(Cursor::new(good)), Role::Server, Some(config));
+    let mut socket = WebSocket::from_raw_socket(Peer(Cursor::new(given)), Role::Server, Some(config));
     let mut total = 0;
     while let Ok(message) = socket.read() {
         assert!(message.len() <= MESSAGE);
         total += message.len() + 2;
-        assert!(total <= good.len(), "more came out than went in");
+        assert!(total <= given.len(), "more came out than went in");
     }
 }
 

@@ -7,7 +7,7 @@
 #[cfg(not(test))]
 use whimbrel::{limits, session};
 
-// The library's, which has no other door to it; tested in the library itself (connection/properties.rs).
+// The library's, which has no other door to them; tested in the library itself (connection/properties.rs).
 #[cfg(not(test))]
 #[allow(dead_code, reason = "used in the library")]
 #[rustfmt::skip]
@@ -15,6 +15,11 @@ use whimbrel::{limits, session};
 mod frames;
 #[cfg(not(test))]
 pub mod heads;
+#[cfg(not(test))]
+#[allow(dead_code, reason = "used in the library")]
+#[rustfmt::skip]
+#[path = "../../../host/src/connection/parts.rs"]
+mod parts;
 
 pub mod answers;
 pub mod config;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use whimbrel::message::Message;
-use whimbrel::session::{Action, Call, Event, Returned, Session};
+use whimbrel::session::{Action, Call, Event, Returned, Session, Settled};
 
 pub use steps::{Step, Times};
 use steps::{frame, violation};
@@ -51,6 +51,10 @@ struct Owner {
     close_frames: u32,
     aborts: u32,
     is_full: bool,
+    /// What `Settled` tells.
+    received: usize,
+    has_begun: bool,
+    is_backlogged: bool,
     /// Messages are numbered: the next to come from the peer, the next for the guest, and the first that is not owed to
     /// the guest.
     next_in: u64,
@@ -97,6 +101,9 @@ impl Owner {
             close_frames: 0,
             aborts: 0,
             is_full: false,
+            received: 0,
+            has_begun: false,
+            is_backlogged: false,
             next_in: 0,
             next_out: 0,
             owed: 0,
@@ -107,13 +114,18 @@ impl Owner {
     fn step(&mut self, step: Step) {
         let event = match step {
             Step::Wait(ms) => {
+                self.settle();
                 self.now += Duration::from_millis(ms.into());
                 return;
             }
             Step::Deadline => return self.deadline(),
             Step::Return(returned) => return self.guest_returns(returned),
             Step::Timer => Event::Timer,
-            Step::Progress => Event::Progress,
+            Step::Progress(bytes) => Event::Progress(bytes.into()),
+            Step::Backlog(is_backlogged) => {
+                self.is_backlogged = is_backlogged;
+                return self.settle();
+            }
             Step::Overflowed => Event::Overflowed,
             Step::Disconnected => Event::Disconnected,
             Step::Full(is_full) => {
@@ -123,14 +135,28 @@ impl Owner {
             Step::CloseRequested(code) => Event::CloseRequested(frame(code)),
             Step::Drain(is_host) => Event::Drain(if is_host { 1001 } else { 1012 }),
             // The rest comes from the socket.
-            _ if !self.session.wants_read() || self.aborts > 0 => return,
+            _ if !self.session.wants_read() || self.is_backlogged || self.aborts > 0 => return,
+            Step::Begin => {
+                (self.received, self.has_begun) = (self.received + 1, true);
+                return self.settle();
+            }
             Step::Message(size) => self.message(size as usize % MESSAGE),
             Step::Ping(size) => Event::Ping(self.payload(vec![0; usize::from(size % 126)])),
-            Step::Pong(size) => Event::Pong(self.payload(vec![0; usize::from(size % 126)])),
+            Step::Pong(size, is_answer) => Event::Pong(self.payload(vec![0; usize::from(size % 126)]), is_answer),
             Step::CloseFrame(code) => Event::CloseFrame(frame(code)),
             Step::Violation(kind) => Event::Violation(violation(kind)),
         };
         self.happens(event);
+    }
+
+    /// Before the owner sleeps.
+    fn settle(&mut self) {
+        let incomplete = self.has_begun.then_some(self.next_in);
+        let settled =
+            Settled { received: std::mem::take(&mut self.received), incomplete, is_backlogged: self.is_backlogged };
+        self.session.step(Event::Settled(settled), self.now);
+        assert_eq!(self.session.next_action(), None, "an action where there is none");
+        self.look();
     }
 
     fn happens(&mut self, event: Event) {
@@ -151,6 +177,7 @@ impl Owner {
         let mut payload = vec![0; size.max(8)];
         payload[..8].copy_from_slice(&self.next_in.to_be_bytes());
         self.next_in += 1;
+        (self.received, self.has_begun) = (self.received + payload.len(), false);
         if self.close_frames == 0 && self.session.end().is_none() && !self.is_gone {
             self.owed = self.next_in;
         }
@@ -164,6 +191,7 @@ impl Owner {
     }
 
     fn deadline(&mut self) {
+        self.settle();
         let Some(deadline) = self.session.deadline() else { return };
         self.now = self.now.max(deadline);
         self.happens(Event::Timer);
@@ -254,14 +282,22 @@ impl Owner {
         assert!(bytes <= HELD_BYTES + MESSAGE, "{bytes} bytes wait");
     }
 
-    /// Nothing comes any more and the guest returns: with keep-alive, or once closing has begun, that is an end.
+    /// Nothing comes any more, the socket takes all, and the guest returns: with keep-alive, or once closing has begun, that is an end.
     fn fall_silent(&mut self) {
         let is_watched = self.times.ping_interval > 0 && self.times.ping_timeout > 0;
         if !is_watched && self.close_frames == 0 {
             return;
         }
         self.return_all();
-        for _ in 0..16 {
+        self.is_backlogged = false;
+        let Times { ping_interval, ping_timeout, close_timeout, slow_consumer_time, message_time, rate_time, .. } =
+            self.times;
+        let times = [ping_interval, ping_timeout, close_timeout, slow_consumer_time, message_time, rate_time];
+        // Late, or a short interval would make a long wait of many steps.
+        let leap = times.map(u32::from).iter().sum::<u32>() / 16;
+        for _ in 0..64 {
+            self.settle();
+            self.now += Duration::from_millis(leap.into());
             self.deadline();
             self.return_all();
         }
