@@ -34,7 +34,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// The queue beside a plain list of bytes.
 struct Both {
-    outbound: Outbound,
+    outbound: Arc<Outbound>,
     /// All that was queued, and how much of it was written.
     queued: Vec<u8>,
     written: usize,
@@ -48,8 +48,9 @@ struct Both {
 impl Both {
     fn new() -> Self {
         let capacity = Capacity { outbound: CAPACITY, message: MESSAGE };
+        let budget = Budget::new(usize::MAX, Arc::new(crate::hits::Hits::of_the_host()));
         Both {
-            outbound: Outbound::new(ConnectionId(1), None, capacity),
+            outbound: Outbound::new(ConnectionId(1), None, capacity, &budget),
             queued: Vec::new(),
             written: 0,
             messages: 0,

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::outbound::Capacity;
+use crate::outbound::{Budget, Capacity};
 
 const CONNECTIONS: usize = 4;
 const LIMIT: usize = 3;
@@ -40,8 +40,9 @@ proptest! {
     fn a_publication_reaches_its_subscribers_and_nobody_else(steps in vec(step(), 0..60)) {
         let topics = Topics::default();
         let capacity = Capacity { outbound: 1 << 20, message: 1 << 20 };
-        let all: Vec<_> =
-            (1..=CONNECTIONS).map(|id| Arc::new(Outbound::new(ConnectionId(id as u32), None, capacity))).collect();
+        let budget = Budget::new(usize::MAX, Arc::new(crate::hits::Hits::of_the_host()));
+        let connection = |id| Outbound::new(ConnectionId(id as u32), None, capacity, &budget);
+        let all: Vec<_> = (1..=CONNECTIONS).map(connection).collect();
         let mut subscribed = BTreeSet::new();
         let mut received = [0; CONNECTIONS];
         let mut closed = [false; CONNECTIONS];

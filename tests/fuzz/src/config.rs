@@ -63,7 +63,7 @@ fn check_limits(limits: &Limits, ceilings: &Ceilings) {
 
 /// Limits as they are shown, written into a manifest, are read as the same limits.
 pub fn check_written(limits: &Limits) {
-    let mut text = "name = \"a\"\ncomponent = \"a.wasm\"\nroutes = [\"/\"]\n[limits]\n".to_owned();
+    let mut text = "name = \"a\"\ncomponent = \"a.wasm\"\nroutes = [\"/\"]\nmetering = \"fuel\"\n[limits]\n".to_owned();
     for (name, value) in limits.rows() {
         let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
         let quote = if is_number { "" } else { "\"" };
