@@ -4,6 +4,7 @@
 //! order in which it was queued. Only the connection's task takes from it.
 
 mod budget;
+mod queue;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -18,8 +19,10 @@ use crate::ids::ConnectionId;
 use crate::message::{self, Opcode};
 use crate::session::CloseFrame;
 use budget::Account;
+use queue::{Queue, Sleep};
 
 pub use budget::{Budget, Part};
+pub(crate) use queue::Rest;
 
 /// Payloads from this size get a buffer of their own instead of being gathered with their neighbours.
 const GATHER_BELOW: usize = 16 * 1024;
@@ -91,19 +94,6 @@ pub struct Outbound {
     budget: Arc<Budget>,
     account: Account,
     me: Weak<Outbound>,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    sealed: VecDeque<Bytes>,
-    tail: BytesMut,
-    is_closed: bool,
-    /// A message was refused, and the limit is still reached.
-    is_full: bool,
-    wishes: Vec<Wish>,
-    sleep: Sleep,
-    writer: Option<Waker>,
-    topics: BTreeSet<Arc<str>>,
 }
 
 impl Outbound {
@@ -342,60 +332,6 @@ impl Outbound {
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What the task finds before it sleeps.
-#[derive(Debug)]
-pub(crate) enum Rest {
-    /// Nothing: it will be woken. Whether a message was refused for want of room, and there still is none.
-    Asleep { is_full: bool },
-    /// Bytes were queued meanwhile.
-    Bytes,
-    /// Something beside writing is asked for.
-    Wishes(Vec<Wish>),
-}
-
-/// Whether the task sleeps, and what wakes it.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Sleep {
-    #[default]
-    Awake,
-    /// Until anything is queued or wished.
-    Idle,
-    /// The socket takes nothing: until something is wished.
-    Blocked,
-}
-
-impl Queue {
-    /// Bytes were queued: wake the task if it waits for them.
-    fn wake(&mut self) {
-        if self.sleep == Sleep::Idle {
-            self.wake_always();
-        }
-    }
-
-    fn wake_always(&mut self) {
-        if self.sleep != Sleep::Awake {
-            self.sleep = Sleep::Awake;
-            if let Some(writer) = &self.writer {
-                writer.wake_by_ref();
-            }
-        }
-    }
-
-    /// Drop what waits; nothing is queued any more.
-    fn discard(&mut self) {
-        self.is_closed = true;
-        self.sealed = VecDeque::new();
-        self.tail = BytesMut::new();
-    }
-
-    /// Close the gathering buffer, so that what follows starts a new one.
-    fn seal(&mut self) {
-        if !self.tail.is_empty() {
-            self.sealed.push_back(std::mem::take(&mut self.tail).freeze());
-        }
     }
 }
 

@@ -11,14 +11,15 @@ use bytes::Bytes;
 use tokio::time::Sleep;
 
 use super::presence::Presence;
+use super::report::Traffic;
 use super::socket::{Flushed, Inbound, Socket};
 use super::stream::Stream;
 use crate::circuit::Admitted;
 use crate::guest::{Instance, Trap};
 use crate::message::Opcode;
 use crate::outbound::{Outbound, Part, Wish};
-use crate::registry::{Revision, Seat, TrappedEvent};
-use crate::session::{Action, Call, CloseCause, Event, Passed, Returned, Session, Settings};
+use crate::registry::{Revision, Seat};
+use crate::session::{Action, Call, Event, Returned, Session, Settings};
 use crate::share::Turns;
 
 /// After this time without a pause other connections get their turn (TORNADO.md item 28 counts bytes instead).
@@ -78,39 +79,30 @@ pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
 }
 
 /// Everything of the connection but the instance, which a running call borrows.
-struct Connection {
+pub(super) struct Connection {
     /// None once the transport was dropped.
-    socket: Option<Socket>,
-    session: Session,
-    timer: Pin<Box<Sleep>>,
+    pub(super) socket: Option<Socket>,
+    pub(super) session: Session,
+    pub(super) timer: Pin<Box<Sleep>>,
     /// Read after each pause and each call of the guest.
-    now: Instant,
+    pub(super) now: Instant,
     /// Since when this task has not paused; none while it does.
-    turn_began: Option<Instant>,
+    pub(super) turn_began: Option<Instant>,
     /// Whether the guest has to wait for its turn before it is called.
-    must_wait: bool,
-    admitted: Admitted,
-    turns: Arc<Turns>,
+    pub(super) must_wait: bool,
+    pub(super) admitted: Admitted,
+    pub(super) turns: Arc<Turns>,
     /// What happened but is not stepped yet.
-    events: VecDeque<Event>,
-    traffic: Traffic,
+    pub(super) events: VecDeque<Event>,
+    pub(super) traffic: Traffic,
     /// Messages that the guest was given.
-    messages: u64,
+    pub(super) messages: u64,
     /// Instructions of the guest until now; none where they are not counted.
-    instructions: Option<u64>,
+    pub(super) instructions: Option<u64>,
     /// Header fields of the request.
-    headers: usize,
-    outbound: Arc<Outbound>,
-    revision: Arc<Revision>,
-}
-
-/// Counted here, and added to the deployment's metrics once per burst.
-#[derive(Debug, Default)]
-struct Traffic {
-    messages_in: u64,
-    bytes_in: u64,
-    bytes_out: u64,
-    messages_out: u64,
+    pub(super) headers: usize,
+    pub(super) outbound: Arc<Outbound>,
+    pub(super) revision: Arc<Revision>,
 }
 
 /// What the select yields.
@@ -120,11 +112,6 @@ enum Next {
 }
 
 impl Connection {
-    fn begin(&self) {
-        let (deployment, connection) = (&self.revision.deployment.name, self.outbound.id.0);
-        tracing::debug!(deployment, connection, revision = self.revision.number, "connection opened");
-    }
-
     async fn serve(&mut self, instance: Instance) {
         let mut instance = Some(instance);
         loop {
@@ -350,62 +337,5 @@ impl Connection {
             self.timer.as_mut().reset(deadline.into());
         }
         self.timer.as_mut().poll(cx).map(|()| self.now = Instant::now())
-    }
-
-    /// The end of a burst: publish what was counted.
-    fn pause(&mut self) {
-        if let Some(began) = self.turn_began.take() {
-            self.turns.ran(began, self.now);
-        }
-        let messages_out = self.outbound.messages_out();
-        let metrics = &self.revision.deployment.metrics;
-        metrics.messages_in.increment(self.traffic.messages_in);
-        metrics.bytes_in.increment(self.traffic.bytes_in);
-        metrics.bytes_out.increment(self.traffic.bytes_out);
-        metrics.messages_out.increment(messages_out - self.traffic.messages_out);
-        self.traffic = Traffic { messages_out, ..Traffic::default() };
-    }
-
-    fn report_limit(&self, passed: &Passed) {
-        let hits = &self.revision.deployment.hits;
-        hits.report(passed.setting(), Some(self.outbound.id), passed.value(), passed.allowed());
-    }
-
-    fn report_error(&self, call: &Call, text: &str) {
-        let (deployment, connection, function) = (&self.revision.deployment.name, self.outbound.id.0, call.function());
-        tracing::warn!(deployment, connection, function, "the handler failed: {}", text.escape_debug());
-        self.revision.deployment.metrics.failed(function);
-    }
-
-    fn report_trap(&self, call: &Call, mut trap: Box<Trap>, instance: Option<Instance>) {
-        let event = TrappedEvent {
-            function: call.function(),
-            bytes: call.size(),
-            headers: matches!(call, Call::Open).then_some(self.headers),
-            connection: Some(self.outbound.id),
-            messages: Some(self.messages),
-        };
-        let remains = instance.and_then(|instance| instance.into_remains(&mut trap));
-        self.revision.trapped(event, trap, remains);
-        self.revision.breaker.trapped(self.admitted, self.now);
-    }
-
-    /// Say what an event has cost, where that is counted.
-    fn meter(&mut self, call: &Call, instance: &Instance) {
-        let Some(instructions) = instance.instructions() else { return };
-        self.instructions = instance.all_instructions();
-        let (deployment, connection, function) = (&self.revision.deployment.name, self.outbound.id.0, call.function());
-        tracing::debug!(deployment, connection, function, instructions, "event");
-    }
-
-    fn end(&mut self) {
-        self.pause();
-        let metrics = &self.revision.deployment.metrics;
-        let cause = self.session.end().map_or(CloseCause::Network, |end| end.cause);
-        metrics.closed(cause.name());
-        let (deployment, connection) = (&self.revision.deployment.name, self.outbound.id.0);
-        let code = self.session.end().and_then(|end| end.frame.as_ref()).map(|frame| frame.code);
-        let instructions = self.instructions;
-        tracing::debug!(deployment, connection, cause = cause.name(), code, instructions, "connection closed");
     }
 }

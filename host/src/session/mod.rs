@@ -2,6 +2,7 @@
 //! to do. The order of events, the one `on-close`, keep-alive and the closing handshake are decided here and nowhere
 //! else.
 
+mod closing;
 mod event;
 mod keep_alive;
 mod passed;
@@ -235,72 +236,15 @@ impl Session {
         }
     }
 
-    fn peer_closed(&mut self, frame: Option<CloseFrame>) {
-        let cause = match self.transport {
-            Transport::Open => CloseCause::Peer,
-            Transport::Closing { cause, .. } => cause,
-            Transport::Closed => return,
-        };
-        self.ended(CloseInfo { frame, cause });
-    }
-
-    fn violated(&mut self, violation: Violation) {
-        let cause = match self.transport {
-            Transport::Open => {
-                if let Violation::Limit(passed) = violation {
-                    self.actions.push_back(Action::Report(passed));
-                }
-                self.actions.push_back(Action::SendClose(Some(violation.frame())));
-                violation.cause()
-            }
-            Transport::Closing { cause, .. } => cause,
-            Transport::Closed => return,
-        };
-        self.ended(CloseInfo { frame: None, cause });
-    }
-
     fn count_control_frame(&mut self, now: Instant) {
         if let Some(passed) = self.rates.control_frame(now) {
             self.violated(Violation::Limit(passed));
         }
     }
 
-    /// Nothing more is read or delivered, so that the memory comes back at once.
-    fn try_again_later(&mut self) {
-        let cause = match self.transport {
-            Transport::Open => {
-                let frame = CloseFrame::new(1013, "try again later");
-                self.actions.push_back(Action::SendClose(Some(frame)));
-                CloseCause::RateLimited
-            }
-            Transport::Closing { cause, .. } => cause,
-            Transport::Closed => return self.forget_pending(),
-        };
-        self.forget_pending();
-        self.ended(CloseInfo { frame: None, cause });
-    }
-
     fn forget_pending(&mut self) {
         self.pending = VecDeque::new();
         self.pending_bytes = 0;
-    }
-
-    fn disconnected(&mut self, cause: CloseCause) {
-        let cause = match self.transport {
-            Transport::Open => cause,
-            Transport::Closing { cause, .. } => cause,
-            Transport::Closed => return,
-        };
-        self.ended(CloseInfo { frame: None, cause });
-        self.actions.push_back(Action::Abort);
-    }
-
-    /// Start the closing handshake from this side.
-    fn close(&mut self, frame: Option<CloseFrame>, cause: CloseCause, now: Instant) {
-        if self.transport == Transport::Open {
-            self.transport = Transport::Closing { cause, deadline: now + self.settings.close_timeout };
-            self.actions.push_back(Action::SendClose(frame));
-        }
     }
 
     fn full(&mut self, is_full: bool, now: Instant) {
@@ -311,24 +255,6 @@ impl Session {
             let refused = Passed::Outbound { is_lost: false, allowed: self.settings.outbound };
             self.actions.push_back(Action::Report(refused));
         }
-    }
-
-    fn close_slow_consumer(&mut self, passed: Passed, now: Instant) {
-        if self.transport == Transport::Open {
-            self.actions.push_back(Action::Report(passed));
-            self.close(Some(passed.frame()), passed.cause(), now);
-        }
-    }
-
-    /// The peer will not hear a close frame.
-    fn given_up(&mut self, passed: Passed) {
-        self.actions.push_back(Action::Report(passed));
-        self.disconnected(passed.cause());
-    }
-
-    fn ended(&mut self, info: CloseInfo) {
-        self.transport = Transport::Closed;
-        self.end = Some(info);
     }
 
     fn returned(&mut self, returned: Returned, now: Instant) {
@@ -392,17 +318,5 @@ impl Session {
         self.backlog.settle(is_backlogged, now);
         let is_reading = self.wants_read() && !is_backlogged;
         self.message_clock.settle(incomplete, is_reading, now);
-    }
-
-    /// A drain waits for the messages that were already received.
-    fn drain_when_idle(&mut self, now: Instant) {
-        let Some(code) = self.drain else { return };
-        let busy = matches!(self.handler, Handler::Opening | Handler::Busy);
-        if !busy && self.pending.is_empty() {
-            self.drain = None;
-            let reason = if code == 1001 { "the host is going away" } else { "the handler is being replaced" };
-            let frame = CloseFrame::new(code, reason);
-            self.close(Some(frame), CloseCause::Drained, now);
-        }
     }
 }
