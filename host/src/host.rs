@@ -24,6 +24,7 @@ use crate::server::{self, BindError, Drain, Drained, Server, Settings};
 use crate::share::Workers;
 use crate::{memory, metrics, watch};
 
+const MIB: u64 = 1 << 20;
 /// Open files that are not connections: listeners, components, the runtime.
 const FILES_ELSEWHERE: u64 = 128;
 /// Connections when the limit of open files cannot be read.
@@ -118,6 +119,9 @@ impl Host {
         let workers = Workers::new(Handle::current().metrics().num_workers());
         let registry = Registry::new(engine, workers);
         registry.deploy(manifests).await?;
+        let shown = |bytes| Value { kind: Kind::Size, amount: Some(bytes) };
+        let (limit, available) = (budget.limit() as u64, memory::available() / MIB * MIB);
+        tracing::info!("host.memory_budget: {} of {}", shown(limit), shown(available));
         let (drain, guard) = server::drain();
         let urls = server.urls();
         let metrics_url = metrics.as_ref().and_then(|server| server.urls().pop()).map(|url| format!("{url}/metrics"));
@@ -238,14 +242,10 @@ fn private_folder(dir: &Path) -> std::io::Result<()> {
 
 /// What the buffers of all connections may take; unless the operator says, a quarter of the memory.
 fn budget(host: &HostLimits, hits: Arc<Hits>) -> Arc<Budget> {
-    const MIB: u64 = 1 << 20;
     let available = memory::available();
     // Whole MiB, to be read.
     let quarter = usize::try_from((available / 4 / MIB).max(1) * MIB).unwrap_or(usize::MAX);
-    let limit = host.memory_budget.unwrap_or(quarter);
-    let shown = |bytes| Value { kind: Kind::Size, amount: Some(bytes) };
-    tracing::info!("host.memory_budget: {} of {}", shown(limit as u64), shown(available / MIB * MIB));
-    Budget::new(limit, hits)
+    Budget::new(host.memory_budget.unwrap_or(quarter), hits)
 }
 
 /// As many connections as the limit of open files leaves room for, after raising it as far as allowed.

@@ -148,7 +148,7 @@ async fn g05_waiting_for_the_share_is_no_time_of_the_event() {
     for client in spinning {
         client.closed_with(1011).await;
     }
-    host.wait_log_count("kind=\"execution\"", 16).await;
+    host.wait_metric("whimbrel_traps_total{deployment=\"hostile\",kind=\"execution\"}", 16.0).await;
     assert!(!host.log_text().contains("limits.event_time"), "{}", host.log_text());
     host.stop().await;
 }

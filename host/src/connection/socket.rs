@@ -84,12 +84,7 @@ impl Socket {
     /// Speak WebSocket on a stream whose handshake is done; `early` was read behind the request.
     pub(super) async fn new(stream: Stream, early: &[u8], outbound: Arc<Outbound>, inbound: Inbound) -> Self {
         let Inbound { max_message_size, fragments } = inbound;
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ)
-            .write_buffer_size(0)
-            .max_write_buffer_size(CONTROL_BUFFER)
-            .max_message_size(Some(max_message_size))
-            .max_frame_size(Some(max_message_size));
+        let config = config(max_message_size);
         let wire = Wire::new(stream, early, outbound.clone(), Frames::new(max_message_size, fragments));
         let frames = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
         let held = Held(outbound.clone());
@@ -228,6 +223,10 @@ impl Socket {
     /// and dropped, for a peer that is stuck with sending does not read, and a close over unread bytes is a reset, which
     /// takes from the peer what was written last.
     pub(super) async fn finish(mut self) {
+        // Nothing more is read as frames: what has come of a message goes at once.
+        let mut wire = self.frames.into_inner();
+        wire.forget();
+        self.frames = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config(0))).await;
         let mut dropped = 0;
         let written = poll_fn(|cx| {
             loop {
@@ -262,6 +261,15 @@ impl Socket {
         }
         Poll::Ready(())
     }
+}
+
+fn config(max_message_size: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ)
+        .write_buffer_size(0)
+        .max_write_buffer_size(CONTROL_BUFFER)
+        .max_message_size(Some(max_message_size))
+        .max_frame_size(Some(max_message_size))
 }
 
 /// What an error of tungstenite means for the connection.

@@ -157,7 +157,7 @@ impl Handshake<'_> {
         started.inspect(|instance| self.meter("instantiation", instance)).map_err(|error| match error {
             StartError::Exhausted => {
                 let setting = self.revision.manifest.metering.instances();
-                deployment.hits.report(setting, None, "all instances of this host are in use", "no more");
+                deployment.hits.report(setting, None, "all are in use", "no more on this host");
                 Refusal::unavailable("This host has all the instances that it may have.\n", RETRY_AFTER)
             }
             StartError::Trap { trap, remains } => {

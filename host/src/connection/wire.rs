@@ -67,6 +67,13 @@ impl Wire {
         self.outbound.hold(Part::Partial, self.partial + self.ahead.len());
     }
 
+    /// Nothing of what came is wanted any more.
+    pub(super) fn forget(&mut self) {
+        self.ahead = BytesMut::new();
+        self.parts = None;
+        self.yielded(None);
+    }
+
     /// A new turn: so many bytes may come.
     pub(super) fn allow(&mut self, bytes: usize) {
         self.allowance = bytes;

@@ -70,7 +70,7 @@ impl Budget {
         })
     }
 
-    /// Bytes allowed.
+    /// What all buffers together may take, in bytes.
     pub fn limit(&self) -> usize {
         self.limit
     }

@@ -45,7 +45,7 @@ async fn g32_memory_is_clean_when_it_is_used_again() {
 
 #[tokio::test]
 async fn g32_memory_is_clean_after_a_trap() {
-    let host = host(guests::STALE).limit("memory", "1MiB").start().await;
+    let host = host(guests::STALE).limit("memory", "1MiB").limit("traps", "off").start().await;
     for _ in 0..TURNS / 4 {
         is_clean(&host, "/").await;
         let mut client = Client::connect(&host, "/").await;
