@@ -1,8 +1,8 @@
 //! The circuit breaker from outside: who keeps trapping a handler is kept away for a while, and nobody else.
 
 use crate::limits::connections::status_from;
-use crate::logs::Metrics;
 use crate::support::client::{body, header, refusal};
+use crate::support::metrics::Metrics;
 use crate::support::{Client, TestHost, guests, within};
 
 async fn trap(mut client: Client) {

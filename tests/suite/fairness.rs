@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::task::JoinSet;
 
-use crate::logs::Metrics;
 use crate::support::host::Builder;
+use crate::support::metrics::Metrics;
 use crate::support::raw::{Frame, TEXT};
 use crate::support::{Client, Raw, TestHost, guests, within};
 

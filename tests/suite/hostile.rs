@@ -2,7 +2,6 @@
 //! and another deployment's connections lose nothing.
 
 mod calls;
-mod canary;
 mod ids;
 mod load;
 mod log;
@@ -15,9 +14,8 @@ mod waits;
 mod wasi;
 
 use crate::support::host::Builder;
-use crate::support::{Raw, TestHost, guests, within};
-
-use canary::Canary;
+use crate::support::metrics::Metrics;
+use crate::support::{Canary, TestHost, guests, within};
 
 /// A host with this guest at `/` and the canary's beside it; what is set further is the guest's.
 fn host(component: &str) -> Builder {
@@ -29,6 +27,11 @@ fn host(component: &str) -> Builder {
         .host("metrics = \"127.0.0.1:0\"")
 }
 
+/// Innocent connections of the other deployment.
+async fn canary(host: &TestHost) -> Canary {
+    Canary::start(host, "/canary", 4).await
+}
+
 /// `/` with a command for one of the functions of `guests::HOSTILE`.
 fn at(function: &str, command: &str) -> String {
     format!("/?{function}={}", command.replace(' ', "+"))
@@ -36,11 +39,7 @@ fn at(function: &str, command: &str) -> String {
 
 /// A metric of the deployment under test; 0 for one that has not been touched.
 async fn metric(host: &TestHost, name: &str, label: &str) -> f64 {
-    let url = host.metrics_url().await;
-    let address = url.trim_start_matches("http://").trim_end_matches("/metrics");
-    let mut raw = Raw::connect(address.parse().expect("an address")).await;
-    raw.send(b"GET /metrics HTTP/1.1\r\nHost: metrics\r\nConnection: close\r\n\r\n").await;
-    let text = raw.response().await.body;
+    let text = Metrics::read(host).await.text;
     let is_it = |line: &&str| line.starts_with(&format!("{name}{{deployment=\"guest\"")) && line.contains(label);
     let value = text.lines().find(is_it).and_then(|line| line.rsplit(' ').next()).map(str::parse);
     value.map_or(0.0, |value| value.unwrap_or_else(|error| panic!("{name}: {error} in\n{text}")))

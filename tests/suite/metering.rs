@@ -4,9 +4,9 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-use crate::logs::Metrics;
 use crate::support::client::{body, refusal};
 use crate::support::host::{Builder, WHIMBREL};
+use crate::support::metrics::Metrics;
 use crate::support::{Client, TestHost, guests, within};
 
 fn metered(guest: &str) -> Builder {

@@ -2,7 +2,6 @@
 //! are about compression, which does not exist yet).
 
 use crate::support::host::Builder;
-use crate::support::process::{forget_peak, memory_kib, processor_time};
 use crate::support::raw::{BINARY, CLOSE, CONTINUATION, Frame, PING, PONG, TEXT};
 use crate::support::{Canary, Raw, TestHost, guests};
 
@@ -202,7 +201,7 @@ async fn p16_an_announced_frame_costs_no_memory() {
     let host = TestHost::serving(guests::PROBE).start().await;
     // One beyond the limit is refused; what is within it may come, but has not.
     for length in [10 * MIB + 1, 10 * MIB] {
-        let before = memory_kib(&host, "VmSize");
+        let before = host.address_space_kib();
         let mut raws = Vec::new();
         for _ in 0..50 {
             let mut raw = Raw::open(&host, "/").await;
@@ -214,7 +213,7 @@ async fn p16_an_announced_frame_costs_no_memory() {
             }
             raws.push(raw);
         }
-        let grown = memory_kib(&host, "VmSize").saturating_sub(before);
+        let grown = host.address_space_kib().saturating_sub(before);
         assert!(grown < 50 * 1024, "{grown} KiB more for fifty frames of {length} bytes");
     }
     let line = host.wait_log("limits.max_message_size: ").await;
@@ -226,8 +225,8 @@ async fn p16_an_announced_frame_costs_no_memory() {
 async fn p17_fragments_over_the_limit_cost_little_more_than_it() {
     let host = TestHost::serving(guests::PROBE).start().await;
     let mut raw = Raw::open(&host, "/").await;
-    forget_peak(&host);
-    let before = memory_kib(&host, "VmHWM");
+    host.forget_peak();
+    let before = host.peak_kib();
     let fragment = [7; 64 * 1024];
     raw.send(&Frame::new(BINARY, &fragment).unfinished().bytes()).await;
     for _ in 1..160 {
@@ -238,7 +237,7 @@ async fn p17_fragments_over_the_limit_cost_little_more_than_it() {
     raw.ended().await;
     // tungstenite joins fragments in a buffer that doubles: its last growth holds some of it twice, and the allocator
     // keeps the smaller ones for a moment.
-    let grown = memory_kib(&host, "VmHWM").saturating_sub(before);
+    let grown = host.peak_kib().saturating_sub(before);
     assert!(grown < 30 * 1024, "{grown} KiB more");
     host.stop().await;
 }
@@ -309,17 +308,17 @@ async fn p22_one_byte_per_segment_costs_little() {
     let mut raw = Raw::open(&host, "/").await;
     raw.send_frame(BINARY, b"warm").await;
     raw.frame().await;
-    let begun = processor_time(&host);
+    let begun = host.processor_time();
     for _ in 0..SEGMENTS {
         raw.send_frame(BINARY, b"x").await;
         raw.frame().await;
     }
-    let messages = processor_time(&host) - begun;
+    let messages = host.processor_time() - begun;
     for byte in Frame::new(BINARY, &[7; SEGMENTS]).bytes() {
         raw.send(&[byte]).await;
     }
     assert_eq!(raw.frame().await.payload.len(), SEGMENTS);
-    let bytes = processor_time(&host) - begun - messages;
+    let bytes = host.processor_time() - begun - messages;
     assert!(bytes < messages * 5, "{bytes:?} for bytes, {messages:?} for messages");
     host.stop().await;
 }

@@ -1,7 +1,6 @@
 //! Peers that leave without a word, in every state that a connection has.
 
 use super::{hits, probe};
-use crate::support::process::{metric, open_files, wait_metric};
 use crate::support::raw::{BINARY, CLOSE, CONTINUATION, Frame, PING, Request, TEXT};
 use crate::support::{Canary, Raw, TestHost};
 
@@ -44,9 +43,9 @@ async fn p20_p21_peers_that_leave_in_any_state_leave_nothing() {
     }
     let (connections, instances) =
         ("whimbrel_connections{deployment=\"guest\"}", "whimbrel_instances{deployment=\"guest\"}");
-    wait_metric(&host, connections, 0.0).await;
-    wait_metric(&host, instances, 0.0).await;
-    let files = open_files(&host);
+    host.wait_metric(connections, 0.0).await;
+    host.wait_metric(instances, 0.0).await;
+    let files = host.files();
     for round in 0..20 {
         for number in 0..STATES {
             let stream = state(&host, number).await.into_stream();
@@ -55,11 +54,11 @@ async fn p20_p21_peers_that_leave_in_any_state_leave_nothing() {
             }
         }
     }
-    wait_metric(&host, instances, 0.0).await;
-    wait_metric(&host, connections, 0.0).await;
+    host.wait_metric(instances, 0.0).await;
+    host.wait_metric(connections, 0.0).await;
     // The connections of the metrics themselves may not be gone yet.
-    assert!(open_files(&host) <= files + 3, "{files} files were open, and now {}", open_files(&host));
-    assert_eq!(metric(&host, &hits("message_time")).await, 0.0);
+    assert!(host.files() <= files + 3, "{files} files were open, and now {}", host.files());
+    assert_eq!(host.metric(&hits("message_time")).await, 0.0);
     canary.finish().await;
     let log = host.stop().await;
     assert!(!log.contains("panicked"), "{log}");
@@ -74,6 +73,6 @@ async fn p20_a_half_closed_peer_is_gone() {
     let mut stream = raw.into_stream();
     tokio::io::AsyncWriteExt::shutdown(&mut stream).await.expect("the connection is open");
     host.wait_log("event close id=1 code=none reason=\"\" cause=network messages=1").await;
-    wait_metric(&host, "whimbrel_connections{deployment=\"guest\"}", 0.0).await;
+    host.wait_metric("whimbrel_connections{deployment=\"guest\"}", 0.0).await;
     assert!(host.stop().await.contains(" heard "));
 }

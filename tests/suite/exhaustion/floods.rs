@@ -4,7 +4,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{hits, probe};
-use crate::support::process::{memory_kib, metric};
 use crate::support::raw::{BINARY, CONTINUATION, Frame, PING, PONG, TEXT};
 use crate::support::{Canary, Client, Raw, TestHost, within};
 
@@ -24,7 +23,7 @@ async fn flood(stream: &mut TcpStream, bytes: &[u8]) -> usize {
 async fn is_let_go(opcode: u8) {
     let host = probe().start().await;
     let canary = Canary::start(&host, "/echo", 5).await;
-    let before = memory_kib(&host, "VmRSS");
+    let before = host.resident_kib();
     let mut stream = Raw::open(&host, "/").await.into_stream();
     let frames = Frame::new(opcode, &[b'x'; 125]).bytes().repeat(500);
     flood(&mut stream, &frames).await;
@@ -32,9 +31,9 @@ async fn is_let_go(opcode: u8) {
     let expected = "limits.control_frames: too many pings and pongs; allowed: 100 per second";
     assert!(line.contains(expected) && line.contains("deployment=\"guest\" connection=6"), "{line}");
     host.wait_log("event close id=6 code=none reason=\"\" cause=rate-limited").await;
-    let grown = memory_kib(&host, "VmRSS").saturating_sub(before);
+    let grown = host.resident_kib().saturating_sub(before);
     assert!(grown < 8 * 1024, "{grown} KiB more");
-    assert_eq!(metric(&host, &hits("control_frames")).await, 1.0);
+    assert_eq!(host.metric(&hits("control_frames")).await, 1.0);
     canary.finish().await;
     host.stop().await;
 }
@@ -118,7 +117,7 @@ async fn r03_r04_endless_fragments_end_with_1008() {
     let line = host.wait_log("limits.fragments: ").await;
     assert!(line.contains("limits.fragments: a message in 1025 fragments; allowed: 1024"), "{line}");
     is_too_much(&host, 4, b"x").await;
-    assert_eq!(metric(&host, &hits("fragments")).await, 2.0);
+    assert_eq!(host.metric(&hits("fragments")).await, 2.0);
     canary.finish().await;
     host.stop().await;
 }

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
 
 use super::{hits, probe};
-use crate::support::process::metric;
 use crate::support::raw::{BINARY, Frame, PING, PONG};
 use crate::support::{Canary, Raw, within};
 
@@ -89,7 +88,7 @@ async fn r10_a_peer_that_stays_faster_is_closed_with_1008() {
         let expected = format!("the peer was faster for 500ms (limits.rate_time); allowed: {allowed}");
         assert!(line.contains(&expected), "{line}");
         host.wait_log("cause=rate-limited").await;
-        assert_eq!(metric(&host, &hits(limit)).await, 1.0);
+        assert_eq!(host.metric(&hits(limit)).await, 1.0);
         canary.finish().await;
         host.stop().await;
     }

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use tokio::time::interval;
 
 use super::{hits, probe};
-use crate::support::process::{memory_kib, metric, wait_metric};
 use crate::support::raw::{BINARY, CONTINUATION, Frame, PING, TEXT};
 use crate::support::{Canary, Raw};
 
@@ -37,7 +36,7 @@ async fn r05_a_message_that_does_not_go_on_ends_with_1008() {
     let line = host.wait_log("limits.message_time: ").await;
     let expected = "limits.message_time: a message was not complete after 300ms; allowed: 300ms";
     assert!(line.contains(expected), "{line}");
-    assert_eq!(metric(&host, &hits("message_time")).await, 7.0);
+    assert_eq!(host.metric(&hits("message_time")).await, 7.0);
     host.wait_log_count("cause=rate-limited messages=0", 7).await;
     canary.finish().await;
     host.stop().await;
@@ -66,19 +65,19 @@ async fn r05_many_at_once_cost_little_memory() {
     const CONNECTIONS: usize = 300;
     let host = probe().limit("message_time", "1s").start().await;
     let canary = Canary::start(&host, "/echo", 2).await;
-    let (mut raws, before) = (Vec::new(), memory_kib(&host, "VmRSS"));
+    let (mut raws, before) = (Vec::new(), host.resident_kib());
     for _ in 0..CONNECTIONS {
         let mut raw = Raw::open(&host, "/").await;
         raw.send(&announced()).await;
         raws.push(raw);
     }
-    let grown = memory_kib(&host, "VmRSS").saturating_sub(before) / CONNECTIONS as u64;
+    let grown = host.resident_kib().saturating_sub(before) / CONNECTIONS as u64;
     // Instances included.
     assert!(grown < 512, "{grown} KiB more for each");
     for raw in raws {
         raw.closed_with(1008).await;
     }
-    wait_metric(&host, "whimbrel_connections{deployment=\"guest\"}", 0.0).await;
+    host.wait_metric("whimbrel_connections{deployment=\"guest\"}", 0.0).await;
     canary.finish().await;
     host.stop().await;
 }
@@ -119,8 +118,8 @@ async fn r06_a_peer_that_never_reads_is_let_go_without_keep_alive() {
     let line = host.wait_log("limits.slow_consumer_time: ").await;
     assert!(line.contains("the peer did not take what waits for 300ms; allowed: 300ms"), "{line}");
     host.wait_log("event close id=3 code=none reason=\"\" cause=slow-consumer").await;
-    assert_eq!(metric(&host, &hits("slow_consumer_time")).await, 1.0);
-    assert_eq!(metric(&host, &hits("outbound")).await, 0.0);
+    assert_eq!(host.metric(&hits("slow_consumer_time")).await, 1.0);
+    assert_eq!(host.metric(&hits("outbound")).await, 0.0);
     drop(raw);
     canary.finish().await;
     host.stop().await;
@@ -144,7 +143,7 @@ async fn r08_a_peer_that_ignores_our_close_is_dropped_at_close_timeout() {
         assert!(close.contains("code=none reason=\"\" cause=guest"), "{close}");
     }
     host.wait_log("limits.close_timeout: no answer to a close frame for 500ms; allowed: 500ms").await;
-    assert_eq!(metric(&host, &hits("close_timeout")).await, 3.0);
+    assert_eq!(host.metric(&hits("close_timeout")).await, 3.0);
     canary.finish().await;
     host.stop().await;
 }
@@ -156,7 +155,7 @@ async fn a_dead_peer_is_counted() {
     assert_eq!(raw.frame().await.opcode, PING);
     raw.ended().await;
     host.wait_log("limits.ping_timeout: nothing came for 100ms after a ping; allowed: 100ms").await;
-    assert_eq!(metric(&host, &hits("ping_timeout")).await, 1.0);
+    assert_eq!(host.metric(&hits("ping_timeout")).await, 1.0);
     host.stop().await;
 }
 

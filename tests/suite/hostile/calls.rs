@@ -1,14 +1,14 @@
 //! One kind of call into the host, without an end: it costs the guest its execution, the host a bounded memory, and the
 //! neighbour nothing.
 
-use super::{Canary, counted, host, settled, stop};
+use super::{canary, counted, host, settled, stop};
 use crate::support::raw::TEXT;
 use crate::support::{Client, Raw, guests};
 
 /// A guest that makes this call for ever is ended for its execution.
 async fn ends(what: &str) {
     let host = host(guests::HOSTILE).limit("outbound", "1MiB").start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut raw = Raw::open(&host, "/").await;
     // Nobody reads what comes of it.
     raw.send_frame(TEXT, format!("forever {what}").as_bytes()).await;

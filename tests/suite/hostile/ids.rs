@@ -1,6 +1,6 @@
 //! Numbers of connections that a guest does not own, or no longer.
 
-use super::{Canary, at, host, metric, stop};
+use super::{at, canary, host, metric, stop};
 use crate::support::{Client, guests};
 
 /// What each of the eight functions answers about a connection that is not the instance's.
@@ -11,7 +11,7 @@ const UNKNOWN: &str = "UnknownConnection UnknownConnection UnknownConnection Unk
 async fn g20_numbers_of_others_reach_nothing_and_are_logged() {
     let host = host(guests::HOSTILE).start().await;
     // The canary has the numbers 1 to 4; 5 is another instance of the same guest, 6 the one that tries.
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut other = Client::connect(&host, "/").await;
     let mut client = Client::connect(&host, "/").await;
     for id in [1, 5, 7, 4_294_967_295_u32, 0] {

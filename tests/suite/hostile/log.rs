@@ -1,13 +1,13 @@
 //! Abuse of the log: floods, long lines, lines that pretend to be others, and a reader of stderr who does not read.
 
-use super::{Canary, counted, host, metric, stop};
+use super::{canary, counted, host, metric, stop};
 use crate::support::raw::Request;
 use crate::support::{Client, Raw, guests};
 
 #[tokio::test]
 async fn g21_a_flood_of_short_lines() {
     let host = host(guests::WRITES).limit("memory", "1MiB").start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut client = Client::connect(&host, "/").await;
     client.text("forever").await;
     client.closed_with(1011).await;
@@ -25,7 +25,7 @@ async fn g21_a_flood_of_short_lines() {
 #[tokio::test]
 async fn g21_a_line_of_megabytes() {
     let host = host(guests::HOSTILE).limit("log_line_size", "1KiB").limit("execution", "5s").start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut client = Client::connect(&host, "/").await;
     assert_eq!(client.ask("print 5000000").await, "ok");
     let line = host.wait_log("xxxx").await;
@@ -87,7 +87,7 @@ async fn g22_what_clients_say() {
 async fn g21_a_reader_of_the_log_who_does_not_read() {
     let builder = host(guests::HOSTILE).limit("log_lines", "1000000").limit("execution", "5s");
     let host = builder.limit("log_line_size", "64KiB").unread_log().start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut client = Client::connect(&host, "/").await;
     // 8 MB: far more than a pipe holds, and than the host keeps.
     for _ in 0..8 {

@@ -2,9 +2,9 @@
 
 use tokio_tungstenite::tungstenite::protocol::Message;
 
-use super::{Canary, at, counted, host, settled, stop};
+use super::{at, canary, counted, host, settled, stop};
 use crate::support::client::refusal;
-use crate::support::{Client, TestHost, guests};
+use crate::support::{Canary, Client, TestHost, guests};
 
 /// The guest's connection is closed with 1011, for this limit.
 async fn ends(host: TestHost, client: Client, canary: Canary, limit: &str, function: &str) {
@@ -27,7 +27,7 @@ async fn told(host: &TestHost, limit: &str, function: &str) {
 #[tokio::test]
 async fn g01_in_on_message() {
     let host = host(guests::HOSTILE).start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut client = Client::connect(&host, "/").await;
     client.text("spin").await;
     ends(host, client, canary, "execution", "on-message").await;
@@ -37,7 +37,7 @@ async fn g01_in_on_message() {
 async fn g01_in_on_ping_and_on_pong() {
     for (function, frame) in [("ping", Message::Ping("x".into())), ("pong", Message::Pong("x".into()))] {
         let host = host(guests::HOSTILE).start().await;
-        let canary = Canary::start(&host).await;
+        let canary = canary(&host).await;
         let mut client = Client::connect(&host, &at(function, "spin")).await;
         client.send(frame).await;
         ends(host, client, canary, "execution", &format!("on-{function}")).await;
@@ -47,7 +47,7 @@ async fn g01_in_on_ping_and_on_pong() {
 #[tokio::test]
 async fn g01_in_upgrade() {
     let host = host(guests::HOSTILE).start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let response = refusal(Client::try_connect(&host, &at("upgrade", "spin"), &[]).await);
     assert_eq!(response.status(), 504);
     told(&host, "execution", "upgrade").await;
@@ -58,7 +58,7 @@ async fn g01_in_upgrade() {
 #[tokio::test]
 async fn g02_in_open() {
     let host = host(guests::HOSTILE).limit("start_time", "200ms").start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let client = Client::connect(&host, &at("open", "spin")).await;
     ends(host, client, canary, "start_time", "open").await;
 }
@@ -66,7 +66,7 @@ async fn g02_in_open() {
 #[tokio::test]
 async fn g03_in_on_close() {
     let host = host(guests::HOSTILE).start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let client = Client::connect(&host, &at("close", "spin")).await;
     client.close(1000, "").await;
     told(&host, "execution", "on-close").await;
@@ -89,7 +89,7 @@ async fn g04_at_the_start() {
 #[tokio::test]
 async fn g04_in_cabi_realloc() {
     let host = host(guests::REALLOC_SPINS).start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut client = Client::connect(&host, "/").await;
     client.text("a message needs memory").await;
     ends(host, client, canary, "execution", "on-message").await;
@@ -98,7 +98,7 @@ async fn g04_in_cabi_realloc() {
 #[tokio::test]
 async fn g04_in_cabi_realloc_from_the_first_call_on() {
     let host = host(guests::REALLOC_SPINS_FIRST).limit("start_time", "200ms").start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let client = Client::connect(&host, "/").await;
     ends(host, client, canary, "start_time", "open").await;
 }
@@ -106,7 +106,7 @@ async fn g04_in_cabi_realloc_from_the_first_call_on() {
 #[tokio::test]
 async fn g04_in_what_is_called_after_a_return() {
     let host = host(guests::RETURN_SPINS).start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut client = Client::connect(&host, "/").await;
     assert_eq!(client.ask("answered, and then").await, "answered, and then");
     ends(host, client, canary, "execution", "on-message").await;
@@ -115,7 +115,7 @@ async fn g04_in_what_is_called_after_a_return() {
 #[tokio::test]
 async fn g01_on_more_connections_than_threads() {
     let host = host(guests::HOSTILE).host("workers = 2").start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut spinning = Vec::new();
     for _ in 0..8 {
         let mut client = Client::connect(&host, "/").await;

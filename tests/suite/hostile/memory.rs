@@ -1,12 +1,12 @@
 //! Memory, tables and the parts of a component: what is over a limit is refused, and costs nobody else anything.
 
-use super::{Canary, at, counted, host, stop};
+use super::{at, canary, counted, host, stop};
 use crate::support::{Client, guests};
 
 #[tokio::test]
 async fn g06_g08_growth_to_the_most_that_there_can_be() {
     let host = host(guests::GROWS).limit("memory", "1MiB").limit("table_elements", "1000").start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut client = Client::connect(&host, "/").await;
     assert_eq!(client.ask("e").await, "e");
     for (letter, limit, text) in [
@@ -31,7 +31,7 @@ async fn g06_g08_growth_to_the_most_that_there_can_be() {
 #[tokio::test]
 async fn g06_allocation_in_a_loop_up_to_the_limit() {
     let host = host(guests::HOSTILE).limit("memory", "16MiB").limit("execution", "5s").start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     for path in ["/".to_owned(), at("open", "allocate")] {
         let mut client = Client::connect(&host, &path).await;
         if path == "/" {
@@ -49,7 +49,7 @@ async fn g06_allocation_in_a_loop_up_to_the_limit() {
 #[tokio::test]
 async fn g28_a_leak_ends_its_own_guest() {
     let host = host(guests::HOSTILE).limit("memory", "8MiB").start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut other = Client::connect(&host, "/").await;
     let mut client = Client::connect(&host, "/").await;
     for _ in 0..32 {

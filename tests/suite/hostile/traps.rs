@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::{Canary, at, counted, host, metric, stop};
+use super::{at, canary, counted, host, metric, stop};
 use crate::support::client::refusal;
 use crate::support::raw::TEXT;
 use crate::support::{Client, Raw, TestHost, guests};
@@ -17,7 +17,7 @@ async fn serves_on(host: &TestHost, path: &str) {
 #[tokio::test]
 async fn g09_recursion_on_the_stack_of_wasm() {
     let host = host(guests::RECURSES).start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     for _ in 0..3 {
         let mut client = Client::connect(&host, "/").await;
         client.text("down").await;
@@ -44,7 +44,7 @@ async fn g09_recursion_on_the_stack_in_memory() {
 #[tokio::test]
 async fn g10_every_fault_of_an_instruction() {
     let host = host(guests::FAULTS).start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     for (letter, text) in [
         ("u", "wasm `unreachable` instruction executed"),
         ("d", "integer divide by zero"),
@@ -78,7 +78,7 @@ async fn g10_memory_that_realloc_does_not_have() {
 #[tokio::test]
 async fn g10_in_upgrade_and_open() {
     let host = host(guests::HOSTILE).start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let response = refusal(Client::try_connect(&host, &at("upgrade", "panic"), &[]).await);
     assert_eq!(response.status(), 500);
     host.wait_log("function=\"upgrade\"").await;
@@ -93,7 +93,7 @@ async fn g10_in_upgrade_and_open() {
 #[tokio::test]
 async fn g10_while_closing_and_after_the_end() {
     let host = host(guests::HOSTILE).start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     // After its own close frame is out, and the peer has not answered it yet.
     let mut raw = Raw::open(&host, "/").await;
     raw.send_frame(TEXT, b"close-then").await;

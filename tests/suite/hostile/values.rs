@@ -1,6 +1,6 @@
 //! Values that are far too large or too many, handed to the host: each is refused or cut before it costs anything.
 
-use super::{Canary, at, counted, host, stop};
+use super::{at, canary, counted, host, stop};
 use crate::support::client::{body, header, refusal};
 use crate::support::{Client, TestHost, guests};
 
@@ -15,7 +15,7 @@ fn peak(host: &TestHost) -> u64 {
 #[tokio::test]
 async fn g12_an_error_of_20_mib() {
     let host = host(guests::HOSTILE).limit("execution", "5s").start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     for path in ["/".to_owned(), at("open", "fail 20000000")] {
         let mut client = Client::connect(&host, &path).await;
         if path == "/" {
@@ -39,7 +39,7 @@ async fn g12_an_error_that_is_more_than_may_be_shown() {
         .limit("start_time", "5s")
         .start()
         .await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let before = peak(&host);
     let mut client = Client::connect(&host, "/").await;
     client.text("fail 60000000").await;
@@ -55,7 +55,7 @@ async fn g12_an_error_that_is_more_than_may_be_shown() {
 #[tokio::test]
 async fn g13_a_million_header_fields() {
     let host = host(guests::UPGRADE_ALIASES).start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let before = peak(&host);
     for _ in 0..3 {
         let response = refusal(Client::try_connect(&host, "/", &[]).await);
@@ -72,7 +72,7 @@ async fn g13_a_million_header_fields() {
 #[tokio::test]
 async fn g12_g23_answers_to_a_handshake_that_no_client_may_see() {
     let host = host(guests::HOSTILE).limit("execution", "5s").start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     for (command, text) in [
         ("body 5000000", "upgrade refused with a body of 5000000 bytes; at most 1048576 are allowed"),
         ("headers 10000", "upgrade returned 10000 headers; at most 100 are allowed"),
@@ -99,7 +99,7 @@ async fn g12_g23_answers_to_a_handshake_that_no_client_may_see() {
 #[tokio::test]
 async fn g12_arguments_of_megabytes() {
     let host = host(guests::HOSTILE).limit("execution", "5s").start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut client = Client::connect(&host, "/").await;
     for (command, answer) in [
         ("send 20000000", "TooLarge(16777216)"),
@@ -139,7 +139,7 @@ async fn g26_control_data_that_may_not_be_sent() {
 #[tokio::test]
 async fn g12_lists_of_millions_of_connections() {
     let host = host(guests::HOSTILE).limit("execution", "5s").limit("outbound", "32MiB").start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut client = Client::connect(&host, "/").await;
     for (command, answer) in [
         ("except 10000", "ok"),
@@ -157,7 +157,7 @@ async fn g12_lists_of_millions_of_connections() {
 #[tokio::test]
 async fn g12_a_list_of_millions_is_part_of_the_guests_execution() {
     let host = host(guests::HOSTILE).limit("execution", "50ms").limit("outbound", "64MiB").start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut client = Client::connect(&host, "/").await;
     client.text("send-many 6000000").await;
     client.closed_with(1011).await;

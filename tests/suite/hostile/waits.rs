@@ -1,6 +1,6 @@
 //! Waiting in the host without an end, and handles without number.
 
-use super::{Canary, counted, host, settled, stop};
+use super::{canary, counted, host, settled, stop};
 use crate::support::raw::TEXT;
 use crate::support::{Client, Raw, TestHost, guests};
 
@@ -16,7 +16,7 @@ async fn times_out(host: &TestHost) {
 #[tokio::test]
 async fn g17_for_a_peer_that_never_reads() {
     let host = host(guests::HOSTILE).limit("event_time", "300ms").limit("execution", "5s").start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut raw = Raw::open(&host, "/").await;
     // More than the kernel takes.
     raw.send_frame(TEXT, b"drained 16000000").await;
@@ -29,7 +29,7 @@ async fn g17_for_a_peer_that_never_reads() {
 #[tokio::test]
 async fn g17_for_a_time_that_never_comes() {
     let host = host(guests::HOSTILE).limit("event_time", "300ms").start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut client = Client::connect(&host, "/").await;
     client.text("sleep 4000000000").await;
     client.closed_with(1011).await;
@@ -41,7 +41,7 @@ async fn g17_for_a_time_that_never_comes() {
 #[tokio::test]
 async fn g16_for_no_time_again_and_again() {
     let host = host(guests::REARMS).limit("event_time", "1s").start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut client = Client::connect(&host, "/").await;
     client.text("forever").await;
     client.closed_with(1011).await;
@@ -69,7 +69,7 @@ async fn g14_a_million_resources_of_its_own() {
 
 async fn ends_for_its_handles(guest: &str, text: &str) {
     let host = host(guest).limit("execution", "5s").start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut client = Client::connect(&host, "/").await;
     client.text("forever").await;
     client.closed_with(1011).await;

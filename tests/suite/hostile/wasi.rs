@@ -1,12 +1,12 @@
 //! WASI, where it could be more than a clock, random numbers and a log.
 
-use super::{Canary, host, metric, stop};
+use super::{canary, host, metric, stop};
 use crate::support::{Client, guests};
 
 #[tokio::test]
 async fn g24_exit_and_abort_end_the_instance_only() {
     let host = host(guests::HOSTILE).start().await;
-    let canary = Canary::start(&host).await;
+    let canary = canary(&host).await;
     let mut other = Client::connect(&host, "/").await;
     for (command, text) in [
         ("exit 0", "the handler trapped: the guest called exit(0)"),
@@ -38,7 +38,7 @@ async fn g24_stdin_is_empty() {
 async fn g25_a_gibibyte_of_random_bytes_and_a_tebibyte_of_zeroes() {
     for guest in [guests::RANDOM, guests::ZEROES] {
         let host = host(guest).start().await;
-        let canary = Canary::start(&host).await;
+        let canary = canary(&host).await;
         let mut client = Client::connect(&host, "/").await;
         client.text("now").await;
         client.closed_with(1011).await;

@@ -5,7 +5,7 @@
 pub(crate) mod canary;
 pub(crate) mod client;
 pub(crate) mod host;
-pub(crate) mod process;
+pub(crate) mod metrics;
 pub(crate) mod raw;
 pub(crate) mod toml;
 pub(crate) mod tools;

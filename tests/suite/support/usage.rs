@@ -1,6 +1,9 @@
 //! What a host takes of its machine, from /proc and from its own metrics.
 
-use super::{DEADLINE, Raw, TestHost, within};
+use std::time::Duration;
+
+use super::metrics::Metrics;
+use super::{DEADLINE, TestHost, within};
 use tokio::time::Instant;
 
 impl TestHost {
@@ -9,9 +12,19 @@ impl TestHost {
         self.status("VmRSS:")
     }
 
-    /// The most resident memory so far, in KiB.
+    /// Address space now, in KiB.
+    pub(crate) fn address_space_kib(&self) -> u64 {
+        self.status("VmSize:")
+    }
+
+    /// The most resident memory so far, or since `forget_peak`, in KiB.
     pub(crate) fn peak_kib(&self) -> u64 {
         self.status("VmHWM:")
+    }
+
+    /// Begins a new peak.
+    pub(crate) fn forget_peak(&self) {
+        std::fs::write(self.proc("clear_refs"), "5").expect("the peak can be forgotten");
     }
 
     /// Open files.
@@ -19,23 +32,19 @@ impl TestHost {
         std::fs::read_dir(self.proc("fd")).expect("the host runs").count()
     }
 
-    /// Processor time so far, in ms.
-    pub(crate) fn cpu_ms(&self) -> u64 {
-        let stat = std::fs::read_to_string(self.proc("stat")).expect("the host runs");
-        let fields = stat.rsplit_once(") ").expect("the name is in parentheses").1.split(' ');
-        // utime and stime in ticks of 10 ms; the state is the first field here.
-        fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number") * 10).sum()
+    /// Processor time of all threads so far.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let threads = std::fs::read_dir(self.proc("task")).expect("the host runs").flatten();
+        let times = threads.filter_map(|thread| {
+            let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            text.split(' ').next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(times.sum())
     }
 
-    /// A metric with its labels; 0 for one that has not been touched.
+    /// A metric with its labels, as `/metrics` shows it now; 0 for one that has not been touched.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
-        let url = self.metrics_url().await;
-        let address = url.trim_start_matches("http://").trim_end_matches("/metrics");
-        let mut raw = Raw::connect(address.parse().expect("an address")).await;
-        raw.send(b"GET /metrics HTTP/1.1\r\nHost: metrics\r\nConnection: close\r\n\r\n").await;
-        let body = raw.response().await.body;
-        let line = body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map_or(0.0, |value| value.parse().expect("a number"))
+        Metrics::read(self).await.value(name)
     }
 
     /// Waits until a metric has this value.
