@@ -22,8 +22,8 @@ const DEPLOYMENTS: &[(&str, &str, &str)] = &[
     ("grows", test_guests::PROBE, HARD),
     ("sends", test_guests::PROBE, HARD),
 ];
-/// Short times, so that many rounds fit into a minute.
-const HARD: &str = "execution = \"50ms\"\nmemory = \"32MiB\"\noutbound = \"1MiB\"\nslow_consumer_time = \"3s\"\n\
+/// Short times, so that many rounds fit into a minute; no circuit, so that traps go on.
+const HARD: &str = "traps = \"off\"\nexecution = \"50ms\"\nmemory = \"32MiB\"\noutbound = \"1MiB\"\nslow_consumer_time = \"3s\"\n\
                     message_time = \"3s\"\nclose_timeout = \"1s\"\n";
 
 /// A running host; ended when dropped.
