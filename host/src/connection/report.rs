@@ -51,7 +51,7 @@ impl Connection {
             bytes: call.size(),
             headers: matches!(call, Call::Open).then_some(self.headers),
             connection: Some(self.outbound.id),
-            messages: Some(self.messages),
+            messages: Some(self.outbound.messages_in()),
         };
         let remains = instance.and_then(|instance| instance.into_remains(&mut trap));
         self.revision.trapped(event, trap, remains);

@@ -60,7 +60,6 @@ pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
         turns,
         events: VecDeque::new(),
         traffic: Traffic::default(),
-        messages: 0,
         instructions: instance.all_instructions(),
         headers,
         outbound,
@@ -95,8 +94,6 @@ pub(super) struct Connection {
     /// What happened but is not stepped yet.
     pub(super) events: VecDeque<Event>,
     pub(super) traffic: Traffic,
-    /// Messages that the guest was given.
-    pub(super) messages: u64,
     /// Instructions of the guest until now; none where they are not counted.
     pub(super) instructions: Option<u64>,
     /// Header fields of the request.
@@ -146,7 +143,6 @@ impl Connection {
         if let Call::Message(message) = call {
             self.outbound.count_in(1);
             self.traffic.messages_in += 1;
-            self.messages += 1;
             self.traffic.bytes_in += message.len() as u64;
         }
         self.settle();
