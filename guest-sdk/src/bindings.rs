@@ -1161,6 +1161,287 @@ pub mod whimbrel {
                     result23
                 }
             }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The connections of this instance, in the order of their ids: those whose `open` was called, until their `on-close`
+            /// returns.
+            #[allow(async_fn_in_trait)]
+            pub fn connections() -> _rt::Vec<ConnectionId> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 2
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "whimbrel:websocket/connection@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "connections"]
+                        fn wit_import1(_: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0);
+                    let l2 = *ptr0.add(0).cast::<*mut u8>();
+                    let l3 = *ptr0
+                        .add(::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len4 = l3;
+                    let result5 = <_ as From<
+                        _rt::Vec<_>,
+                    >>::from(_rt::Vec::from_raw_parts(l2.cast(), len4, len4));
+                    result5
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Keep at most 16 KiB with the connection, in place of what was kept before; nothing is kept for an empty list. The
+            /// host keeps them to the connection's end, whatever happens to the instance.
+            #[allow(async_fn_in_trait)]
+            pub fn attach(
+                connection: ConnectionId,
+                data: &[u8],
+            ) -> ::core::result::Result<(), Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = data;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "whimbrel:websocket/connection@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "attach"]
+                        fn wit_import2(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import2(_rt::as_i32(connection), ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result14 = match l3 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l4 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::whimbrel::websocket::types::Error as V13;
+                                let v13 = match l4 {
+                                    0 => V13::Closed,
+                                    1 => V13::UnknownConnection,
+                                    2 => {
+                                        let e13 = {
+                                            let l5 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<i32>();
+                                            l5 as u32
+                                        };
+                                        V13::TooLarge(e13)
+                                    }
+                                    3 => {
+                                        let e13 = {
+                                            let l6 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<i32>();
+                                            l6 as u32
+                                        };
+                                        V13::BufferFull(e13)
+                                    }
+                                    4 => {
+                                        let e13 = {
+                                            let l7 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l8 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len9 = l8;
+                                            let bytes9 = _rt::Vec::from_raw_parts(
+                                                l7.cast(),
+                                                len9,
+                                                len9,
+                                            );
+                                            _rt::string_lift(bytes9)
+                                        };
+                                        V13::Invalid(e13)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 5, "invalid enum discriminant");
+                                        let e13 = {
+                                            let l10 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l11 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len12 = l11;
+                                            let bytes12 = _rt::Vec::from_raw_parts(
+                                                l10.cast(),
+                                                len12,
+                                                len12,
+                                            );
+                                            _rt::string_lift(bytes12)
+                                        };
+                                        V13::Denied(e13)
+                                    }
+                                };
+                                v13
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result14
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// What is kept with the connection; empty when nothing is. Still allowed during its `on-close`.
+            #[allow(async_fn_in_trait)]
+            pub fn attachment(
+                connection: ConnectionId,
+            ) -> ::core::result::Result<_rt::Vec<u8>, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "whimbrel:websocket/connection@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "attachment"]
+                        fn wit_import1(_: i32, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(_rt::as_i32(connection), ptr0);
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result16 = match l2 {
+                        0 => {
+                            let e = {
+                                let l3 = *ptr0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l4 = *ptr0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len5 = l4;
+                                <_ as From<
+                                    _rt::Vec<_>,
+                                >>::from(_rt::Vec::from_raw_parts(l3.cast(), len5, len5))
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l6 = i32::from(
+                                    *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::whimbrel::websocket::types::Error as V15;
+                                let v15 = match l6 {
+                                    0 => V15::Closed,
+                                    1 => V15::UnknownConnection,
+                                    2 => {
+                                        let e15 = {
+                                            let l7 = *ptr0
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<i32>();
+                                            l7 as u32
+                                        };
+                                        V15::TooLarge(e15)
+                                    }
+                                    3 => {
+                                        let e15 = {
+                                            let l8 = *ptr0
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<i32>();
+                                            l8 as u32
+                                        };
+                                        V15::BufferFull(e15)
+                                    }
+                                    4 => {
+                                        let e15 = {
+                                            let l9 = *ptr0
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l10 = *ptr0
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len11 = l10;
+                                            let bytes11 = _rt::Vec::from_raw_parts(
+                                                l9.cast(),
+                                                len11,
+                                                len11,
+                                            );
+                                            _rt::string_lift(bytes11)
+                                        };
+                                        V15::Invalid(e15)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 5, "invalid enum discriminant");
+                                        let e15 = {
+                                            let l12 = *ptr0
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l13 = *ptr0
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len14 = l13;
+                                            let bytes14 = _rt::Vec::from_raw_parts(
+                                                l12.cast(),
+                                                len14,
+                                                len14,
+                                            );
+                                            _rt::string_lift(bytes14)
+                                        };
+                                        V15::Denied(e15)
+                                    }
+                                };
+                                v15
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result16
+                }
+            }
         }
         /// Fan-out between the connections of a deployment. A topic exists while it has subscribers; its name means nothing
         /// to other deployments.
@@ -3018,9 +3299,9 @@ macro_rules! __export_websocket_handler_with_upgrade_impl {
         (link_section =
         "component-type:wit-bindgen:0.63.0:whimbrel:websocket@0.1.0:websocket-handler-with-upgrade:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2079] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2149] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x8a\x0f\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd0\x0f\x01A\x02\x01\
 A\x0f\x01B\x15\x01y\x04\0\x0dconnection-id\x03\0\0\x01p}\x01q\x02\x04text\x01s\0\
 \x06binary\x01\x02\0\x04\0\x07message\x03\0\x03\x01ks\x01r\x02\x04name\x05\x05va\
 lue\x05\x04\0\x03arg\x03\0\x06\x01p\x07\x01o\x02s\x02\x01p\x09\x01ps\x01r\x09\x04\
@@ -3032,41 +3313,43 @@ ause\x03\0\x0e\x01k{\x01r\x03\x04code\x10\x06reason\x05\x05cause\x0f\x04\0\x0acl
 ose-info\x03\0\x11\x01q\x06\x06closed\0\0\x12unknown-connection\0\0\x09too-large\
 \x01y\0\x0bbuffer-full\x01y\0\x07invalid\x01s\0\x06denied\x01s\0\x04\0\x05error\x03\
 \0\x13\x03\0\x1ewhimbrel:websocket/types@0.1.0\x05\0\x02\x03\0\0\x0dconnection-i\
-d\x02\x03\0\0\x07message\x02\x03\0\0\x05error\x01B\x1e\x02\x03\x02\x01\x01\x04\0\
-\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x02\x04\0\x07message\x03\0\x02\x02\x03\
-\x02\x01\x03\x04\0\x05error\x03\0\x04\x01ks\x01ky\x01r\x06\x0bsubprotocol\x06\x04\
-open\x7f\x08bufferedy\x0bmessages-inw\x0cmessages-outw\x0dround-trip-us\x07\x04\0\
-\x04info\x03\0\x08\x01j\x01y\x01\x05\x01@\x02\x0aconnection\x01\x07message\x03\0\
-\x0a\x04\0\x04send\x01\x0b\x01p\x01\x01@\x02\x0bconnections\x0c\x07message\x03\0\
-y\x04\0\x09send-many\x01\x0d\x01j\0\x01\x05\x01@\x02\x0aconnection\x01\x09low-wa\
-tery\0\x0e\x04\0\x07drained\x01\x0f\x01p}\x01@\x02\x0aconnection\x01\x04data\x10\
-\0\x0e\x04\0\x04ping\x01\x11\x01k{\x01@\x03\x0aconnection\x01\x04code\x12\x06rea\
-sons\0\x0e\x04\0\x05close\x01\x13\x01@\x02\x0aconnection\x01\x02on\x7f\0\x0e\x04\
-\0\x0bset-nodelay\x01\x14\x01j\x01\x09\x01\x05\x01@\x01\x0aconnection\x01\0\x15\x04\
-\0\x07inspect\x01\x16\x03\0#whimbrel:websocket/connection@0.1.0\x05\x04\x01B\x0e\
-\x02\x03\x02\x01\x01\x04\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x02\x04\0\x07\
-message\x03\0\x02\x02\x03\x02\x01\x03\x04\0\x05error\x03\0\x04\x01j\0\x01\x05\x01\
-@\x02\x0aconnection\x01\x05topics\0\x06\x04\0\x09subscribe\x01\x07\x04\0\x0bunsu\
-bscribe\x01\x07\x01p\x01\x01j\x01y\x01\x05\x01@\x03\x05topics\x07message\x03\x06\
-except\x08\0\x09\x04\0\x07publish\x01\x0a\x03\0\x1fwhimbrel:websocket/topics@0.1\
-.0\x05\x05\x02\x03\0\0\x07request\x01B\x11\x02\x03\x02\x01\x06\x04\0\x07request\x03\
-\0\0\x01r\x03\x05level}\x09thresholdy\x10context-takeover\x7f\x04\0\x0bcompressi\
-on\x03\0\x02\x01ks\x01p}\x01o\x02s\x05\x01p\x06\x01ky\x01k\x03\x01r\x06\x0bsubpr\
-otocol\x04\x07headers\x07\x10max-message-size\x08\x10ping-interval-ms\x08\x0fpin\
-g-timeout-ms\x08\x0bcompression\x09\x04\0\x0aacceptance\x03\0\x0a\x01r\x03\x06st\
-atus{\x07headers\x07\x04body\x05\x04\0\x07refusal\x03\0\x0c\x01j\x01\x0b\x01\x0d\
-\x01@\x02\x07request\x01\x0eorigin-allowed\x7f\0\x0e\x04\0\x07upgrade\x01\x0f\x04\
-\0\x20whimbrel:websocket/upgrade@0.1.0\x05\x07\x02\x03\0\0\x0aclose-info\x01B\x13\
-\x02\x03\x02\x01\x01\x04\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x02\x04\0\x07\
-message\x03\0\x02\x02\x03\x02\x01\x06\x04\0\x07request\x03\0\x04\x02\x03\x02\x01\
-\x08\x04\0\x0aclose-info\x03\0\x06\x01j\0\x01s\x01@\x02\x0aconnection\x01\x07req\
-uest\x05\0\x08\x04\0\x04open\x01\x09\x01@\x02\x0aconnection\x01\x07message\x03\0\
-\x08\x04\0\x0aon-message\x01\x0a\x01@\x02\x0aconnection\x01\x04info\x07\x01\0\x04\
-\0\x08on-close\x01\x0b\x01p}\x01@\x02\x0aconnection\x01\x04data\x0c\x01\0\x04\0\x07\
-on-ping\x01\x0d\x04\0\x07on-pong\x01\x0d\x04\0\x20whimbrel:websocket/handler@0.1\
-.0\x05\x09\x04\07whimbrel:websocket/websocket-handler-with-upgrade@0.1.0\x04\0\x0b\
-$\x01\0\x1ewebsocket-handler-with-upgrade\x03\0\0\0G\x09producers\x01\x0cprocess\
-ed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+d\x02\x03\0\0\x07message\x02\x03\0\0\x05error\x01B$\x02\x03\x02\x01\x01\x04\0\x0d\
+connection-id\x03\0\0\x02\x03\x02\x01\x02\x04\0\x07message\x03\0\x02\x02\x03\x02\
+\x01\x03\x04\0\x05error\x03\0\x04\x01ks\x01ky\x01r\x06\x0bsubprotocol\x06\x04ope\
+n\x7f\x08bufferedy\x0bmessages-inw\x0cmessages-outw\x0dround-trip-us\x07\x04\0\x04\
+info\x03\0\x08\x01j\x01y\x01\x05\x01@\x02\x0aconnection\x01\x07message\x03\0\x0a\
+\x04\0\x04send\x01\x0b\x01p\x01\x01@\x02\x0bconnections\x0c\x07message\x03\0y\x04\
+\0\x09send-many\x01\x0d\x01j\0\x01\x05\x01@\x02\x0aconnection\x01\x09low-watery\0\
+\x0e\x04\0\x07drained\x01\x0f\x01p}\x01@\x02\x0aconnection\x01\x04data\x10\0\x0e\
+\x04\0\x04ping\x01\x11\x01k{\x01@\x03\x0aconnection\x01\x04code\x12\x06reasons\0\
+\x0e\x04\0\x05close\x01\x13\x01@\x02\x0aconnection\x01\x02on\x7f\0\x0e\x04\0\x0b\
+set-nodelay\x01\x14\x01j\x01\x09\x01\x05\x01@\x01\x0aconnection\x01\0\x15\x04\0\x07\
+inspect\x01\x16\x01@\0\0\x0c\x04\0\x0bconnections\x01\x17\x04\0\x06attach\x01\x11\
+\x01j\x01\x10\x01\x05\x01@\x01\x0aconnection\x01\0\x18\x04\0\x0aattachment\x01\x19\
+\x03\0#whimbrel:websocket/connection@0.1.0\x05\x04\x01B\x0e\x02\x03\x02\x01\x01\x04\
+\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x02\x04\0\x07message\x03\0\x02\x02\x03\
+\x02\x01\x03\x04\0\x05error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x0aconnection\x01\x05\
+topics\0\x06\x04\0\x09subscribe\x01\x07\x04\0\x0bunsubscribe\x01\x07\x01p\x01\x01\
+j\x01y\x01\x05\x01@\x03\x05topics\x07message\x03\x06except\x08\0\x09\x04\0\x07pu\
+blish\x01\x0a\x03\0\x1fwhimbrel:websocket/topics@0.1.0\x05\x05\x02\x03\0\0\x07re\
+quest\x01B\x11\x02\x03\x02\x01\x06\x04\0\x07request\x03\0\0\x01r\x03\x05level}\x09\
+thresholdy\x10context-takeover\x7f\x04\0\x0bcompression\x03\0\x02\x01ks\x01p}\x01\
+o\x02s\x05\x01p\x06\x01ky\x01k\x03\x01r\x06\x0bsubprotocol\x04\x07headers\x07\x10\
+max-message-size\x08\x10ping-interval-ms\x08\x0fping-timeout-ms\x08\x0bcompressi\
+on\x09\x04\0\x0aacceptance\x03\0\x0a\x01r\x03\x06status{\x07headers\x07\x04body\x05\
+\x04\0\x07refusal\x03\0\x0c\x01j\x01\x0b\x01\x0d\x01@\x02\x07request\x01\x0eorig\
+in-allowed\x7f\0\x0e\x04\0\x07upgrade\x01\x0f\x04\0\x20whimbrel:websocket/upgrad\
+e@0.1.0\x05\x07\x02\x03\0\0\x0aclose-info\x01B\x13\x02\x03\x02\x01\x01\x04\0\x0d\
+connection-id\x03\0\0\x02\x03\x02\x01\x02\x04\0\x07message\x03\0\x02\x02\x03\x02\
+\x01\x06\x04\0\x07request\x03\0\x04\x02\x03\x02\x01\x08\x04\0\x0aclose-info\x03\0\
+\x06\x01j\0\x01s\x01@\x02\x0aconnection\x01\x07request\x05\0\x08\x04\0\x04open\x01\
+\x09\x01@\x02\x0aconnection\x01\x07message\x03\0\x08\x04\0\x0aon-message\x01\x0a\
+\x01@\x02\x0aconnection\x01\x04info\x07\x01\0\x04\0\x08on-close\x01\x0b\x01p}\x01\
+@\x02\x0aconnection\x01\x04data\x0c\x01\0\x04\0\x07on-ping\x01\x0d\x04\0\x07on-p\
+ong\x01\x0d\x04\0\x20whimbrel:websocket/handler@0.1.0\x05\x09\x04\07whimbrel:web\
+socket/websocket-handler-with-upgrade@0.1.0\x04\0\x0b$\x01\0\x1ewebsocket-handle\
+r-with-upgrade\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x07\
+0.262.0\x10wit-bindgen-rust\x060.63.0";
         };
     };
 }
@@ -3079,8 +3362,8 @@ pub use __export_websocket_handler_with_upgrade_impl as __export_bindings;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1500] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa7\x0a\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1570] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xed\x0a\x01A\x02\x01\
 A\x09\x01B\x15\x01y\x04\0\x0dconnection-id\x03\0\0\x01p}\x01q\x02\x04text\x01s\0\
 \x06binary\x01\x02\0\x04\0\x07message\x03\0\x03\x01ks\x01r\x02\x04name\x05\x05va\
 lue\x05\x04\0\x03arg\x03\0\x06\x01p\x07\x01o\x02s\x02\x01p\x09\x01ps\x01r\x09\x04\
@@ -3092,27 +3375,29 @@ ause\x03\0\x0e\x01k{\x01r\x03\x04code\x10\x06reason\x05\x05cause\x0f\x04\0\x0acl
 ose-info\x03\0\x11\x01q\x06\x06closed\0\0\x12unknown-connection\0\0\x09too-large\
 \x01y\0\x0bbuffer-full\x01y\0\x07invalid\x01s\0\x06denied\x01s\0\x04\0\x05error\x03\
 \0\x13\x03\0\x1ewhimbrel:websocket/types@0.1.0\x05\0\x02\x03\0\0\x0dconnection-i\
-d\x02\x03\0\0\x07message\x02\x03\0\0\x05error\x01B\x1e\x02\x03\x02\x01\x01\x04\0\
-\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x02\x04\0\x07message\x03\0\x02\x02\x03\
-\x02\x01\x03\x04\0\x05error\x03\0\x04\x01ks\x01ky\x01r\x06\x0bsubprotocol\x06\x04\
-open\x7f\x08bufferedy\x0bmessages-inw\x0cmessages-outw\x0dround-trip-us\x07\x04\0\
-\x04info\x03\0\x08\x01j\x01y\x01\x05\x01@\x02\x0aconnection\x01\x07message\x03\0\
-\x0a\x04\0\x04send\x01\x0b\x01p\x01\x01@\x02\x0bconnections\x0c\x07message\x03\0\
-y\x04\0\x09send-many\x01\x0d\x01j\0\x01\x05\x01@\x02\x0aconnection\x01\x09low-wa\
-tery\0\x0e\x04\0\x07drained\x01\x0f\x01p}\x01@\x02\x0aconnection\x01\x04data\x10\
-\0\x0e\x04\0\x04ping\x01\x11\x01k{\x01@\x03\x0aconnection\x01\x04code\x12\x06rea\
-sons\0\x0e\x04\0\x05close\x01\x13\x01@\x02\x0aconnection\x01\x02on\x7f\0\x0e\x04\
-\0\x0bset-nodelay\x01\x14\x01j\x01\x09\x01\x05\x01@\x01\x0aconnection\x01\0\x15\x04\
-\0\x07inspect\x01\x16\x03\0#whimbrel:websocket/connection@0.1.0\x05\x04\x01B\x0e\
-\x02\x03\x02\x01\x01\x04\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x02\x04\0\x07\
-message\x03\0\x02\x02\x03\x02\x01\x03\x04\0\x05error\x03\0\x04\x01j\0\x01\x05\x01\
-@\x02\x0aconnection\x01\x05topics\0\x06\x04\0\x09subscribe\x01\x07\x04\0\x0bunsu\
-bscribe\x01\x07\x01p\x01\x01j\x01y\x01\x05\x01@\x03\x05topics\x07message\x03\x06\
-except\x08\0\x09\x04\0\x07publish\x01\x0a\x03\0\x1fwhimbrel:websocket/topics@0.1\
-.0\x05\x05\x04\0Wwhimbrel:websocket/websocket-handler-with-upgrade-with-all-of-i\
-ts-exports-removed@0.1.0\x04\0\x0bD\x01\0>websocket-handler-with-upgrade-with-al\
-l-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-\
-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+d\x02\x03\0\0\x07message\x02\x03\0\0\x05error\x01B$\x02\x03\x02\x01\x01\x04\0\x0d\
+connection-id\x03\0\0\x02\x03\x02\x01\x02\x04\0\x07message\x03\0\x02\x02\x03\x02\
+\x01\x03\x04\0\x05error\x03\0\x04\x01ks\x01ky\x01r\x06\x0bsubprotocol\x06\x04ope\
+n\x7f\x08bufferedy\x0bmessages-inw\x0cmessages-outw\x0dround-trip-us\x07\x04\0\x04\
+info\x03\0\x08\x01j\x01y\x01\x05\x01@\x02\x0aconnection\x01\x07message\x03\0\x0a\
+\x04\0\x04send\x01\x0b\x01p\x01\x01@\x02\x0bconnections\x0c\x07message\x03\0y\x04\
+\0\x09send-many\x01\x0d\x01j\0\x01\x05\x01@\x02\x0aconnection\x01\x09low-watery\0\
+\x0e\x04\0\x07drained\x01\x0f\x01p}\x01@\x02\x0aconnection\x01\x04data\x10\0\x0e\
+\x04\0\x04ping\x01\x11\x01k{\x01@\x03\x0aconnection\x01\x04code\x12\x06reasons\0\
+\x0e\x04\0\x05close\x01\x13\x01@\x02\x0aconnection\x01\x02on\x7f\0\x0e\x04\0\x0b\
+set-nodelay\x01\x14\x01j\x01\x09\x01\x05\x01@\x01\x0aconnection\x01\0\x15\x04\0\x07\
+inspect\x01\x16\x01@\0\0\x0c\x04\0\x0bconnections\x01\x17\x04\0\x06attach\x01\x11\
+\x01j\x01\x10\x01\x05\x01@\x01\x0aconnection\x01\0\x18\x04\0\x0aattachment\x01\x19\
+\x03\0#whimbrel:websocket/connection@0.1.0\x05\x04\x01B\x0e\x02\x03\x02\x01\x01\x04\
+\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x02\x04\0\x07message\x03\0\x02\x02\x03\
+\x02\x01\x03\x04\0\x05error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x0aconnection\x01\x05\
+topics\0\x06\x04\0\x09subscribe\x01\x07\x04\0\x0bunsubscribe\x01\x07\x01p\x01\x01\
+j\x01y\x01\x05\x01@\x03\x05topics\x07message\x03\x06except\x08\0\x09\x04\0\x07pu\
+blish\x01\x0a\x03\0\x1fwhimbrel:websocket/topics@0.1.0\x05\x05\x04\0Wwhimbrel:we\
+bsocket/websocket-handler-with-upgrade-with-all-of-its-exports-removed@0.1.0\x04\
+\0\x0bD\x01\0>websocket-handler-with-upgrade-with-all-of-its-exports-removed\x03\
+\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-\
+bindgen-rust\x060.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -115,6 +115,20 @@ settable! {
     slow_consumer_time: Duration = Duration::from_secs(30), Time 1 * MILLISECOND => DAY, ceiling None;
     /// Open connections of one deployment; beyond, 503.
     connections: usize = 100_000, Count 1 * 1 => u32::MAX as u64, ceiling None;
+    /// Rooms of one deployment; beyond, 503.
+    rooms: usize = 10_000, Count 1 * 1 => u32::MAX as u64, ceiling None;
+    /// Connections of one room; beyond, 503.
+    members: usize = 10_000, Count 1 * 1 => u32::MAX as u64, ceiling None;
+    /// Connections whose events may wait for one room or shared instance at once; those of others stay in their sockets.
+    mailbox: usize = 1_024, Count 1 * 1 => 1_000_000, ceiling None;
+    /// Time for which a room without connections is kept.
+    room_idle: Duration = Duration::from_secs(30), Time 1 * MILLISECOND => DAY, ceiling None;
+    /// Part of one worker thread that a room or shared instance may occupy; beyond, its events wait.
+    instance_share: u64 = 100, Share 1 * 1 => 100, ceiling None;
+    /// Linear memory at which an instance is replaced between events, in bytes. None: never.
+    recycle_at: Option<u64> = None, SizeOrOff 64 * KIB as u64 => 4 * GIB as u64, ceiling None;
+    /// Events after which an instance is replaced. None: never.
+    recycle_events: Option<u64> = None, CountOrOff 1 * 1 => u64::MAX, ceiling None;
     /// Traps of one peer address' connections within [`Limits::trap_window`]; with so many its handshakes get 503 for
     /// [`Limits::trap_pause`]. None: never.
     traps: Option<u64> = Some(5), CountOrOff 1 * 1 => 100, ceiling None;
@@ -226,6 +240,13 @@ mod tests {
             "outbound = 16MiB",
             "slow_consumer_time = 30s",
             "connections = 100000",
+            "rooms = 10000",
+            "members = 10000",
+            "mailbox = 1024",
+            "room_idle = 30s",
+            "instance_share = 100%",
+            "recycle_at = off",
+            "recycle_events = off",
             "traps = 5",
             "trap_window = 10s",
             "trap_pause = 10s",

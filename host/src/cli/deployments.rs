@@ -4,7 +4,7 @@ use std::path::Path;
 
 use whimbrel::host_config::HostConfig;
 use whimbrel::limits::Limits;
-use whimbrel::manifest::{Manifest, Metering};
+use whimbrel::manifest::{Manifest, Metering, Scope};
 use whimbrel::routing::Pattern;
 
 use crate::cli::exit::Problems;
@@ -86,6 +86,7 @@ fn bare(path: &Path, config: &HostConfig) -> Result<Manifest, String> {
         trusted_origins: Vec::new(),
         environment: Vec::new(),
         metering: Metering::Time,
+        scope: Scope::default(),
         coredumps: false,
         limits: Limits { instructions: None, ..config.defaults.clone() },
     })

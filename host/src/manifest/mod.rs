@@ -3,6 +3,7 @@
 mod origin;
 mod problems;
 pub(crate) mod reader;
+mod scope;
 pub(crate) mod settings;
 pub(crate) mod value;
 
@@ -15,6 +16,7 @@ use std::path::{Component, Path, PathBuf};
 
 pub use origin::{OriginError, TrustedOrigin};
 pub use problems::{Problem, Problems};
+pub use scope::{BadKey, RoomKey, Scope};
 
 use crate::limits::{Ceilings, Limits, ROUTES};
 use crate::routing::Pattern;
@@ -50,6 +52,8 @@ pub struct Manifest {
     pub environment: Vec<(String, String)>,
     /// How the guest's work is measured.
     pub metering: Metering,
+    /// Whom an instance serves.
+    pub scope: Scope,
     /// Whether a trap leaves a core dump where the host keeps them.
     pub coredumps: bool,
     /// The host's defaults, changed by `[limits]`; within the host's ceilings.
@@ -148,6 +152,7 @@ fn read<'a>(
     let environment = table.table("environment", report).map(|table| environment(table, report));
     let metering = table.read("metering", report, |item| value::word(item, &Metering::WORDS)).unwrap_or_default();
     let coredumps = table.read("coredumps", report, value::boolean);
+    let scope = table.take("scope").and_then(|item| scope::read(&item, &routes, report));
     let limits = table.table("limits", report);
     let limits = limits_of(metering, limits, defaults, ceilings, report);
     table.finish(report);
@@ -163,6 +168,7 @@ fn read<'a>(
         trusted_origins: trusted_origins.unwrap_or_default(),
         environment: environment.unwrap_or_default(),
         metering,
+        scope: scope.unwrap_or_default(),
         coredumps: coredumps.unwrap_or_default(),
         limits,
     })

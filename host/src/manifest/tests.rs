@@ -78,6 +78,13 @@ fn every_limit_is_read() {
         outbound = "1.5MiB"
         slow_consumer_time = "1m"
         connections = 5
+        rooms = 6
+        members = 7
+        mailbox = 8
+        room_idle = "2m"
+        instance_share = "40%"
+        recycle_at = "32MiB"
+        recycle_events = 1_000
         traps = 3
         trap_window = "1m"
         trap_pause = "500ms"
@@ -109,6 +116,13 @@ fn every_limit_is_read() {
         outbound: 3 << 19,
         slow_consumer_time: Duration::from_secs(60),
         connections: 5,
+        rooms: 6,
+        members: 7,
+        mailbox: 8,
+        room_idle: Duration::from_secs(120),
+        instance_share: 40,
+        recycle_at: Some(32 << 20),
+        recycle_events: Some(1_000),
         traps: Some(3),
         trap_window: Duration::from_secs(60),
         trap_pause: Duration::from_millis(500),

@@ -116,6 +116,11 @@ impl Pattern {
         &self.text
     }
 
+    /// Whether a capture has this name.
+    pub fn captures(&self, name: &str) -> bool {
+        self.names.iter().any(|known| known.as_deref() == Some(name))
+    }
+
     /// Whether this is a regular expression.
     pub fn is_regex(&self) -> bool {
         self.parts.is_none()
