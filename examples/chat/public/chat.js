@@ -26,9 +26,10 @@ function enter(name, roomName) {
     problem: view.showProblem,
     joined: (who) => view.addNote(`${isolated(who)} joined`),
     left: (who) => view.addNote(`${isolated(who)} left`),
-    welcome(isReturn) {
+    welcome(isReturn, isKept) {
       view.showProblem("");
-      if (isReturn) view.addNote("Connected again. What was written meanwhile is not shown.");
+      const meanwhile = isKept ? "Of what was written meanwhile, the last follows." : "What was written meanwhile is not shown.";
+      if (isReturn) view.addNote(`Connected again. ${meanwhile}`);
     },
     unsent(texts) {
       text.value = [...texts, text.value].filter(Boolean).join("\n");

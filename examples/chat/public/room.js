@@ -1,4 +1,7 @@
 // One room over a WebSocket: joins, knows who is there, and reconnects by itself. No DOM in this file.
+//
+// Both guests are understood: where the room keeps the list and the last messages (`keeps` in its welcome), it tells them;
+// else the members tell each other.
 
 /** @typedef {"connecting" | "connected" | "offline"} State */
 
@@ -19,6 +22,10 @@ export class Room {
   #socket = null;
   #state = "offline";
   #self = null;
+  /** Who we were before each reconnect, too: the room remembers us under those numbers. */
+  #ownIds = new Set();
+  #isKept = false;
+  #lastAt = 0;
   #members = new Map();
   #returning = new Set();
   #joinedAt = 0;
@@ -31,7 +38,7 @@ export class Room {
   /**
    * @param {string} room
    * @param {string} name
-   * @param {object} events functions: `state(State)`, `welcome(isReturn)`, `message({id, name, text, isOwn})`,
+   * @param {object} events functions: `state(State)`, `welcome(isReturn, isKept)`, `message({id, name, text, at, isOwn})`,
    *   `joined(name)`, `left(name)`, `members([{id, name, isSelf}])`, `unsent([text])`, `problem(text)`, `refused(text)`
    */
   constructor(room, name, events) {
@@ -117,29 +124,34 @@ export class Room {
     }
   }
 
-  #welcomed({ id, name }) {
+  #welcomed({ id, name, keeps = 0 }) {
     const isReturn = this.#self !== null;
     this.#self = id;
+    this.#ownIds.add(id);
+    this.#isKept = keeps > 0;
     this.#joinedAt = Date.now();
     this.#failures = 0;
     this.#members.clear();
     this.#heard({ id, name });
     this.#setState("connected");
-    this.#events.welcome(isReturn);
+    this.#events.welcome(isReturn, this.#isKept);
   }
 
   #joined({ id, name }) {
     this.#heard({ id, name });
-    this.#send({ type: "here", to: id });
+    if (!this.#isKept) this.#send({ type: "here", to: id });
     const isBack = this.#returning.delete(name) && Date.now() - this.#joinedAt < RETURN_MS;
     if (!isBack) this.#events.joined(name);
   }
 
-  #said({ id, name, text }) {
-    this.#heard({ id, name });
-    const isOwn = id === this.#self;
-    if (isOwn) this.#pending.shift();
-    this.#events.message({ id, name, text, isOwn });
+  #said({ id, name, text, at }) {
+    if (id === this.#self) this.#pending.shift();
+    // Who is remembered may be gone.
+    if (!this.#isKept) this.#heard({ id, name });
+    // After a reconnect the room repeats what is shown already.
+    if (at && at <= this.#lastAt) return;
+    this.#lastAt = at ?? 0;
+    this.#events.message({ id, name, text, at, isOwn: this.#ownIds.has(id) });
   }
 
   #heard({ id, name }) {
@@ -166,6 +178,8 @@ export class Room {
     if (this.#state === "offline") return;
     const now = Date.now();
     if (now - this.#heardAt > SILENCE_MS) return this.#lost();
+    // A room that keeps the list says who leaves, however they leave.
+    if (this.#isKept) return;
     for (const member of this.#members.values()) {
       if (member.id !== this.#self && now - member.heardAt > MEMBER_EXPIRY_MS) this.#left(member.id);
     }

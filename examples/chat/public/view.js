@@ -61,14 +61,14 @@ export function showMembers(members) {
   byId("members").replaceChildren(...members.map(memberItem));
 }
 
-/** Adds a message at the end. */
-export function addMessage({ id, name, text, isOwn }) {
-  const now = new Date();
-  const isContinued = last !== null && last.id === id && now - last.at < GROUP_MS;
-  last = { id, at: now };
+/** Adds a message at the end; `at` is when it was written, if the room remembers. */
+export function addMessage({ id, name, text, at, isOwn }) {
+  const written = at ? new Date(at) : new Date();
+  const isContinued = last !== null && last.id === id && written - last.at < GROUP_MS;
+  last = { id, at: written };
 
-  const time = element("time", "", clock.format(now));
-  time.dateTime = now.toISOString();
+  const time = element("time", "", clock.format(written));
+  time.dateTime = written.toISOString();
   const author = element("bdi", "author", isOwn ? `${name} (you)` : name);
   author.style.setProperty("--hue", hue(name));
   const byline = element("div", "byline");

@@ -2,7 +2,7 @@
 //!
 //! Every member has an instance of its own, so members meet in topics only: one for the room, and one for each member,
 //! on which the others answer its arrival. That answer goes to the newcomer alone, so a join costs one message per
-//! member, however many join.
+//! member, however many join. `examples/room.rs` is the same chat with one instance for all of a room.
 
 mod protocol;
 
@@ -60,7 +60,7 @@ impl Chat {
             (None, _) => refuse(connection, Some(kind), "join first"),
             (Some(_), Ask::Join { .. }) => refuse(connection, Some(kind), "you joined already"),
             (Some(name), Ask::Say { text }) => match protocol::text(&text) {
-                Ok(text) => self.tell_room(&Tell::Say { id, name, text: &text }),
+                Ok(text) => self.tell_room(&Tell::Say { id, name, text: &text, at: None }),
                 Err(problem) => refuse(connection, Some(kind), &problem),
             },
             (Some(name), Ask::Here { to }) => {
@@ -75,7 +75,7 @@ impl Chat {
         let id = connection.id();
         connection.subscribe(&self.room_topic())?;
         connection.subscribe(&self.member_topic(id))?;
-        connection.send(Tell::Welcome { id, name: &name, room: &self.room }.to_json()?)?;
+        connection.send(Tell::Welcome { id, name: &name, room: &self.room, keeps: None }.to_json()?)?;
         publish(&self.room_topic(), Tell::Join { id, name: &name }.to_json()?, &[connection])?;
         self.name = Some(name);
         Ok(())

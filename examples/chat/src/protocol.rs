@@ -35,13 +35,27 @@ impl Ask {
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(crate) enum Tell<'a> {
     /// To the newcomer alone: who it is now.
-    Welcome { id: u32, name: &'a str, room: &'a str },
-    /// Somebody entered; every page that reads this answers with [`Ask::Here`].
+    Welcome {
+        id: u32,
+        name: &'a str,
+        room: &'a str,
+        /// How many messages the room remembers; none when nobody does. Who is here and what was said follow.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        keeps: Option<usize>,
+    },
+    /// Somebody entered; every page that reads this answers with [`Ask::Here`], unless the room keeps the list.
     Join { id: u32, name: &'a str },
     /// Somebody is here: the answer to a join, and a sign of life.
     Here { id: u32, name: &'a str },
     /// Somebody wrote.
-    Say { id: u32, name: &'a str, text: &'a str },
+    Say {
+        id: u32,
+        name: &'a str,
+        text: &'a str,
+        /// When, where the room remembers it: milliseconds since 1970, and no two the same.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        at: Option<u64>,
+    },
     /// Somebody left.
     Leave { id: u32, name: &'a str },
     /// To one page: why nothing was done about its last message, of the kind `about` when that much was understood.
