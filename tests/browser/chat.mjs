@@ -1,33 +1,14 @@
-// The chat page in headless Chromium, step by step. Usage: node chat.mjs http://127.0.0.1:PORT
+// The chat page in headless Chromium, step by step. Usage: node chat.mjs http://127.0.0.1:PORT [room] (see driver.mjs)
 //
-// tests/suite/browser.rs drives it over stdin and stdout: at `stop-host` it stops the host and answers `stopped`, at
-// `start-host` it starts one on the same port and answers `started`. Each step that holds prints `ok` and its name,
-// the last line is `done`. Exit code 1 with the reason on stderr when one does not hold.
+// With `room` the host's guest is the one that remembers.
 
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
-import { createInterface } from "node:readline";
 
-// Installed by tests/setup; no package.json lies above this file.
-const { chromium } = createRequire(new URL("../../target/tools/", import.meta.url))("playwright-core");
+import { DESK, PHONE, ask, fits, holds, open, run, stateIs, step } from "./driver.mjs";
 
-const DEADLINE_MS = 30_000;
-const PHONE = { width: 360, height: 740 };
-const DESK = { width: 1280, height: 800 };
 const HOSTILE = `<img src="x" onerror="document.title='owned'">`;
 
-const base = process.argv[2];
-const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const browser = await chromium.launch({
-  executablePath: "/usr/bin/chromium",
-  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-});
-/** What a page logged as an error, or threw. */
-const faults = [];
-/** Requests to anywhere but the host. */
-const strayRequests = [];
-
-try {
+await run(async () => {
   const ann = await visit("harbour", "Ann", DESK);
   const ben = await visit("harbour", "Ben", DESK);
   const carol = await visit("meadow", "Carol", DESK);
@@ -38,28 +19,9 @@ try {
   await step("a name cannot turn a sentence around", () => aNameCannotTurnASentence(ann));
   await step("another room hears nothing", () => anotherRoomHearsNothing(carol));
   await step("the keyboard is enough", () => theKeyboardIsEnough(ann));
+  if (process.argv[3] === "room") await step("a room tells what it remembers, once", () => aRoomRemembers(ann));
   await step("a page follows a restart of the host", () => pagesFollowARestart([ann, ben, carol]));
-  await step("the pages asked nobody else", () => assert.deepEqual(strayRequests, []));
-  await step("the pages had no fault", () => assert.deepEqual(faults, []));
-  console.log("done");
-} catch (error) {
-  console.error(error.stack);
-  for (const fault of faults) console.error(`page: ${fault}`);
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-  process.stdin.destroy();
-}
-
-async function step(name, run) {
-  try {
-    await run();
-  } catch (error) {
-    error.message = `${name}: ${error.message}`;
-    throw error;
-  }
-  console.log(`ok ${name}`);
-}
+});
 
 async function messagesReachTheRoom(ann, ben) {
   await say(ann, "Is the tide out?");
@@ -138,6 +100,26 @@ async function theKeyboardIsEnough(ann) {
   await page.context().close();
 }
 
+async function aRoomRemembers(ann) {
+  const finn = await visit("harbour", "Finn", DESK, { keepsSockets: true });
+  await shows(finn, "Is the tide out?");
+  const before = await finn.locator(".message .words").allTextContents();
+  assert.deepEqual(before, await ann.locator(".message .words").allTextContents());
+
+  await say(finn, "I read it all.");
+  await shows(finn, "I read it all.");
+  await finn.evaluate(() => window.sockets.at(-1).close());
+  await holds(finn, "a note of the return", () => document.querySelector(".note")?.textContent.startsWith("Connected again"));
+  await say(finn, "Back.");
+  await shows(finn, "Back.");
+  assert.deepEqual(await finn.locator(".message .words").allTextContents(), [...before, "I read it all.", "Back."]);
+  // Under another number, but still one's own.
+  assert.deepEqual(await finn.locator(".own .words").allTextContents(), ["I read it all.", "Back."]);
+  await membersAre([finn], [["Finn", "Ann", "Ben"]]);
+  await finn.context().close();
+  await membersAre([ann], [["Ann", "Ben"]]);
+}
+
 async function pagesFollowARestart(pages) {
   const [ann, ben, carol] = pages;
   await ask("stop-host", "stopped");
@@ -159,28 +141,11 @@ async function pagesFollowARestart(pages) {
 }
 
 /** Opens the page and joins a room that its address names. */
-async function visit(room, name, viewport) {
-  const page = await open(`#${room}`, viewport);
+async function visit(room, name, viewport, options) {
+  const page = await open(`#${room}`, viewport, options);
   await page.fill("#name", name);
   await page.press("#name", "Enter");
   await isConnected(page);
-  return page;
-}
-
-async function open(hash, viewport) {
-  const context = await browser.newContext({ viewport, locale: "en-GB" });
-  context.setDefaultTimeout(DEADLINE_MS);
-  const page = await context.newPage();
-  page.on("pageerror", (error) => faults.push(String(error)));
-  page.on("console", (message) => {
-    // That the host cannot be reached while it restarts is no fault of the page.
-    const isExpected = /WebSocket connection to .* failed/.test(message.text());
-    if (message.type() === "error" && !isExpected) faults.push(message.text());
-  });
-  page.on("request", (request) => {
-    if (new URL(request.url()).origin !== base) strayRequests.push(request.url());
-  });
-  await page.goto(`${base}/${hash}`);
   return page;
 }
 
@@ -207,40 +172,12 @@ async function isConnected(page) {
   await stateIs(page, "connected");
 }
 
-async function stateIs(page, state) {
-  await holds(page, `the state ${state}`, (wanted) => {
-    const shown = document.getElementById("status").dataset.state;
-    // While the host is down the page is at times trying.
-    return shown === wanted || (wanted === "offline" && shown === "connecting");
-  }, state);
-}
-
 async function focusIs(page, id) {
   await holds(page, `the focus on #${id}`, (wanted) => document.activeElement?.id === wanted, id);
   const isVisible = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle !== "none");
   assert.ok(isVisible, `the focus on #${id} cannot be seen`);
 }
 
-async function holds(page, what, condition, argument) {
-  try {
-    await page.waitForFunction(condition, argument, { timeout: DEADLINE_MS });
-  } catch {
-    const shown = await page.evaluate(() => document.body.innerText);
-    throw new Error(`${what} did not come; the page shows:\n${shown}`);
-  }
-}
-
 function focused(page) {
   return page.evaluate(() => document.activeElement?.id);
-}
-
-function fits(page) {
-  return page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);
-}
-
-/** Asks the Rust side for something and waits for its word. */
-async function ask(request, answer) {
-  console.log(request);
-  const { value } = await answers.next();
-  assert.equal(value, answer);
 }

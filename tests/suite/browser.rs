@@ -1,4 +1,4 @@
-//! The chat example in headless Chromium: tests/browser/chat.mjs looks at the page, this side runs the host.
+//! The pages of the examples in headless Chromium: the scripts in tests/browser look at them, this side runs the host.
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -8,16 +8,31 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::chat;
+use crate::support::examples::Example;
 
 /// For one step of the script, each of which waits for several things of a browser.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 #[tokio::test]
 async fn the_chat_page_connects_people_and_follows_a_restart() {
-    let mut host = Some(chat::host().await.start().await);
+    run(&["chat.mjs"], &Example::build("chat").await).await;
+}
+
+#[tokio::test]
+async fn the_chat_page_does_the_same_with_a_room_and_shows_what_it_remembers() {
+    run(&["chat.mjs", "room"], &Example::build("chat/room.toml").await).await;
+}
+
+#[tokio::test]
+async fn the_game_is_the_same_on_two_pages() {
+    run(&["game.mjs"], &Example::build("game").await).await;
+}
+
+/// Runs a script, with its arguments, against a host with an example, which the script may stop and start again.
+async fn run(script: &[&str], example: &Example) {
+    let mut host = Some(example.host().start().await);
     let address = host.as_ref().expect("just started").addr();
-    let mut script = Script::start(&format!("http://{address}"));
+    let mut script = Script::start(script, &format!("http://{address}"));
     let mut is_done = false;
     while let Some(line) = script.line().await {
         match line.as_str() {
@@ -26,7 +41,7 @@ async fn the_chat_page_connects_people_and_follows_a_restart() {
                 script.answer("stopped").await;
             }
             "start-host" => {
-                host = Some(chat::host().await.listen(address).start().await);
+                host = Some(example.host().listen(address).start().await);
                 script.answer("started").await;
             }
             "done" => is_done = true,
@@ -38,7 +53,7 @@ async fn the_chat_page_connects_people_and_follows_a_restart() {
     host.expect("the script starts the host again").stop().await;
 }
 
-/// tests/browser/chat.mjs under node; killed when dropped.
+/// A script of tests/browser under node; killed when dropped.
 struct Script {
     process: Child,
     stdin: ChildStdin,
@@ -46,12 +61,13 @@ struct Script {
 }
 
 impl Script {
-    fn start(url: &str) -> Script {
+    fn start(words: &[&str], url: &str) -> Script {
         let packages = repository().join("target/tools/node_modules/playwright-core");
         assert!(packages.is_dir(), "{} is missing: run tests/setup", packages.display());
         assert!(Path::new("/usr/bin/chromium").exists(), "/usr/bin/chromium is missing: run tests/setup");
         let mut command = Command::new("node");
-        command.arg(repository().join("tests/browser/chat.mjs")).arg(url);
+        let (name, arguments) = words.split_first().expect("a script has a name");
+        command.arg(repository().join("tests/browser").join(name)).arg(url).args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn().expect("node is missing: run tests/setup");
         let stdin = process.stdin.take().expect("stdin is piped");

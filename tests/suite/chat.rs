@@ -1,29 +1,18 @@
 //! The chat example as its page sees it: the real manifest, the guest built from source, JSON over a WebSocket.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+mod room;
 
 use serde_json::{Value, json};
-use tokio::process::Command;
-use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::client::{body, refusal};
-use crate::support::host::{Builder, WHIMBREL};
-use crate::support::{Client, TestHost, guests, transcript};
-
-/// In a fresh clone the guest and what it needs are built from nothing, beside other tests.
-const BUILD_DEADLINE: Duration = Duration::from_secs(600);
+use crate::support::examples::Example;
+use crate::support::host::Builder;
+use crate::support::{Client, TestHost, transcript};
 
 /// A host that serves `examples/chat`, beside another deployment.
-pub(crate) async fn host() -> Builder {
-    let folder = folder();
-    let build = Command::new(WHIMBREL).arg("build").arg(&folder).kill_on_drop(true).output();
-    let output = timeout(BUILD_DEADLINE, build).await.expect("the chat example is built in time");
-    let output = output.expect("whimbrel can be started");
-    let log = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "`whimbrel build {}` failed:\n{log}", folder.display());
-    TestHost::serving(guests::ECHO).name("echo").route("/echo").argument(folder.to_str().expect("the path is text"))
+async fn host() -> Builder {
+    Example::build("chat").await.host()
 }
 
 #[tokio::test]
@@ -166,8 +155,4 @@ async fn say(client: &mut Client, value: Value) {
 async fn next(client: &mut Client) -> Value {
     let text = client.receive_text().await;
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/chat")
 }

@@ -17,6 +17,7 @@ mod exhaustion;
 mod faults;
 mod failures;
 mod fairness;
+mod game;
 mod handshake;
 mod hostile;
 mod limits;

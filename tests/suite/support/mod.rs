@@ -4,6 +4,7 @@
 
 pub(crate) mod canary;
 pub(crate) mod client;
+pub(crate) mod examples;
 pub(crate) mod host;
 pub(crate) mod metrics;
 pub(crate) mod raw;
