@@ -5,7 +5,7 @@ use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 /// Say what each metric means; for the exporter.
 pub fn describe() {
     describe_gauge!("whimbrel_connections", "Open WebSocket connections");
-    describe_gauge!("whimbrel_instances", "Live instances of guests");
+    describe_gauge!("whimbrel_instances", "Live instances of guests, by scope and by whether they have connections");
     describe_gauge!(
         "whimbrel_buffered_bytes",
         "Bytes in the buffers of all connections, which host.memory_budget bounds"
@@ -39,8 +39,6 @@ pub struct DeploymentMetrics {
     pub connections: Gauge,
     /// Connections opened.
     pub opened: Counter,
-    /// Live instances.
-    pub instances: Gauge,
     /// Circuits that are not closed.
     pub circuits: Gauge,
     /// Messages given to the handler.
@@ -59,6 +57,14 @@ pub struct DeploymentMetrics {
     pub instructions: Counter,
 }
 
+/// Live instances of one deployment under one scope.
+pub struct Instances {
+    /// With connections, or serving an event.
+    pub active: Gauge,
+    /// Kept without.
+    pub idle: Gauge,
+}
+
 impl std::fmt::Debug for DeploymentMetrics {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("DeploymentMetrics").field("deployment", &self.deployment).finish_non_exhaustive()
@@ -73,7 +79,6 @@ impl DeploymentMetrics {
             deployment: label(),
             connections: gauge!("whimbrel_connections", "deployment" => label()),
             opened: counter!("whimbrel_connections_total", "deployment" => label()),
-            instances: gauge!("whimbrel_instances", "deployment" => label()),
             circuits: gauge!("whimbrel_circuit_open", "deployment" => label()),
             messages_in: counter!("whimbrel_messages_received_total", "deployment" => label()),
             messages_out: counter!("whimbrel_messages_sent_total", "deployment" => label()),
@@ -83,6 +88,15 @@ impl DeploymentMetrics {
             share_waits: counter!("whimbrel_share_waits_total", "deployment" => label()),
             instructions: counter!("whimbrel_instructions_total", "deployment" => label()),
         }
+    }
+
+    /// Live instances under a scope.
+    pub fn instances(&self, scope: &'static str) -> Instances {
+        let gauge = |state: &'static str| {
+            let deployment = self.deployment.clone();
+            gauge!("whimbrel_instances", "deployment" => deployment, "scope" => scope, "state" => state)
+        };
+        Instances { active: gauge("active"), idle: gauge("idle") }
     }
 
     /// A connection ended.

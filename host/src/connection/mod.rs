@@ -2,10 +2,12 @@
 
 mod admit;
 mod frames;
+mod guest;
 pub mod handshakes;
 pub mod http;
 mod pages;
 mod parts;
+mod place;
 mod presence;
 mod report;
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::bindings::{handler, upgrade};
 use super::clock::{Budget, EventClock};
 use super::meter::{self, Meter};
 use super::request::Request;
-use super::state::{Shared, State};
+use super::state::{InstanceState, Shared, State};
 use super::trap::{ExecutionSpent, Remains, Trap};
 use super::types;
 use crate::handshake::{GuestAcceptance, GuestRefusal};
@@ -111,12 +111,11 @@ impl Instance {
         })
     }
 
-    /// Make the instance the owner of a connection, whose `open` is to be called with `request`.
-    pub fn own(&mut self, connection: Arc<Outbound>, request: Request) {
-        let state = self.store.data_mut();
-        state.set_current(connection.id);
-        state.connections.insert(connection.id.0, connection);
-        self.request = Some(request);
+    /// Make the instance the owner of a connection, whose `open` is to be called next, with `request`; without one it has
+    /// been opened elsewhere.
+    pub fn own(&mut self, connection: Arc<Outbound>, request: Option<Request>) {
+        self.store.data_mut().connections.insert(connection.id.0, connection);
+        self.request = request;
     }
 
     /// The connection is over: its number is void from now on.
@@ -124,11 +123,27 @@ impl Instance {
         self.store.data_mut().connections.remove(&connection.0);
     }
 
+    /// The connections that it owns.
+    pub fn connections(&self) -> Vec<Arc<Outbound>> {
+        self.store.data().connections.values().cloned().collect()
+    }
+
+    /// Whether it owns any.
+    pub fn has_connections(&self) -> bool {
+        !self.store.data().connections.is_empty()
+    }
+
+    /// Count it as one of these.
+    pub fn set_state(&mut self, state: InstanceState) {
+        self.store.data_mut().set_activity(state);
+    }
+
     /// Call one function of the handler. The inner error is the guest's own, the outer one a trap, after which the
     /// instance must be dropped.
     pub async fn call(&mut self, connection: ConnectionId, call: &Call) -> Result<Result<(), String>, Box<Trap>> {
         let request = self.request.take();
         let Instance { store, handler, clock, .. } = self;
+        store.data().set_current(connection);
         let limits = &store.data().shared.limits;
         let (execution, limit) = match call {
             Call::Open => (start_budget(limits), start_budget(limits)),

@@ -27,6 +27,6 @@ pub use engine::{Engine, EngineError, EngineSettings};
 pub use instance::{Instance, StartError};
 pub use log::LogBudget;
 pub use request::{Arg, Request};
-pub use state::Shared;
+pub use state::{InstanceState, Shared};
 pub use symbols::{NoLines, Symbols};
 pub use trap::{Remains, Trap, TrapKind, Usage};

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use super::rooms::Rooms;
 use super::roster::Roster;
 use super::traps::{Report, TrapReports, TrappedEvent};
 use crate::circuit::Breaker;
 use crate::guest::{Artifact, Engine, Instance, LoadError, LogBudget, Remains, Shared, StartError, Symbols, Trap};
 use crate::hits::Hits;
 use crate::host_config::CoreDumpSettings;
+use crate::ids::ConnectionId;
 use crate::manifest::Manifest;
 use crate::metrics::DeploymentMetrics;
 use crate::share::{Share, Turns, Workers};
@@ -60,6 +62,8 @@ pub struct Revision {
     pub shared: Arc<Shared>,
     /// The open connections.
     pub roster: Arc<Roster>,
+    /// The instances that serve several connections.
+    pub rooms: Rooms,
     /// Keeps away whose connections keep trapping.
     pub breaker: Breaker,
     /// None when the manifest has static files and no routes.
@@ -102,7 +106,7 @@ impl Revision {
             environment: manifest.environment.clone(),
             topics: deployment.topics.clone(),
             log: Arc::new(LogBudget::new(&deployment.name, &manifest.limits, deployment.hits.clone())),
-            instances: deployment.metrics.instances.clone(),
+            instances: deployment.metrics.instances(manifest.scope.name()),
             instructions: deployment.metrics.instructions.clone(),
             coredumps: coredumps.is_some(),
             hits: deployment.hits.clone(),
@@ -114,7 +118,8 @@ impl Revision {
             return Err(RevisionError::Trial { name: deployment.name.clone(), error });
         }
         let breaker = Breaker::new(&manifest.limits, &deployment.hits, &deployment.metrics.circuits);
-        Ok(Revision { deployment, number, manifest, shared, roster: Arc::default(), breaker, artifact, coredumps })
+        let (roster, rooms) = (Arc::default(), Rooms::default());
+        Ok(Revision { deployment, number, manifest, shared, roster, rooms, breaker, artifact, coredumps })
     }
 
     /// Whether the guest has a say in the handshake.
@@ -127,6 +132,7 @@ impl Revision {
         self.deployment.trapped(&trap);
         self.deployment.traps.report(Report {
             revision: self.number,
+            scope: self.manifest.scope.name(),
             event,
             trap,
             symbols: self.artifact.as_ref().and_then(Artifact::symbols).cloned(),
@@ -134,10 +140,28 @@ impl Revision {
         });
     }
 
-    /// Start an instance that has these turns.
+    /// A function of the handler returned an error: count it, and say it.
+    pub fn failed(&self, connection: ConnectionId, function: &'static str, text: &str) {
+        let (deployment, connection) = (&self.deployment.name, connection.0);
+        tracing::warn!(deployment, connection, function, "the handler failed: {}", text.escape_debug());
+        self.deployment.metrics.failed(function);
+    }
+
+    /// Say what an event has cost.
+    pub fn metered(&self, connection: ConnectionId, function: &'static str, instructions: u64) {
+        let (deployment, connection) = (&self.deployment.name, connection.0);
+        tracing::debug!(deployment, connection, function, instructions, "event");
+    }
+
+    /// Start an instance that has these turns, in a turn of its own.
     pub async fn start(&self, turns: &Arc<Turns>) -> Result<Instance, StartError> {
+        turns.run(self.start_in_turn(turns)).await
+    }
+
+    /// The same for one whose turn it is already.
+    pub async fn start_in_turn(&self, turns: &Arc<Turns>) -> Result<Instance, StartError> {
         match &self.artifact {
-            Some(artifact) => turns.run(Instance::start(artifact, &self.shared, turns)).await,
+            Some(artifact) => Instance::start(artifact, &self.shared, turns).await,
             // Without routes nothing leads here.
             None => Err(StartError::Exhausted),
         }
