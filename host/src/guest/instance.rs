@@ -94,6 +94,7 @@ impl Instance {
     ) -> Option<Result<Result<GuestAcceptance, GuestRefusal>, Box<Trap>>> {
         let upgrade = self.upgrade.clone()?;
         let Instance { store, clock, .. } = self;
+        store.data().current.set_connection(None);
         let limits = &store.data().shared.limits;
         let limit = start_budget(limits);
         clock.start(execution_budget(limits));
@@ -133,6 +134,11 @@ impl Instance {
         !self.store.data().connections.is_empty()
     }
 
+    /// What its log lines say of it beside the connection.
+    pub fn set_key(&mut self, key: Arc<str>) {
+        self.store.data().current.set_key(key);
+    }
+
     /// Count it as one of these.
     pub fn set_state(&mut self, state: InstanceState) {
         self.store.data_mut().set_activity(state);
@@ -143,7 +149,7 @@ impl Instance {
     pub async fn call(&mut self, connection: ConnectionId, call: &Call) -> Result<Result<(), String>, Box<Trap>> {
         let request = self.request.take();
         let Instance { store, handler, clock, .. } = self;
-        store.data().set_current(connection);
+        store.data().current.set_connection(Some(connection));
         let limits = &store.data().shared.limits;
         let (execution, limit) = match call {
             Call::Open => (start_budget(limits), start_budget(limits)),

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use metrics::{Counter, Gauge};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use super::clock::EventClock;
 use super::limiter::MemoryLimiter;
-use super::log::LogBudget;
+use super::log::{Current, LogBudget};
 use super::meter::Meter;
 use super::wasi::Wasi;
 use crate::hits::Hits;
@@ -77,8 +76,7 @@ pub(super) struct State {
     pub(super) meter: Option<Meter>,
     /// The connections that the instance owns.
     pub(super) connections: BTreeMap<u32, Arc<Outbound>>,
-    /// The connection whose event is running; 0 for none.
-    pub(super) current: Arc<AtomicU32>,
+    pub(super) current: Arc<Current>,
     /// Made when the guest first asks: many guests never do.
     wasi: Option<Box<Wasi>>,
 }
@@ -114,8 +112,7 @@ impl State {
     /// Say that the guest named so many connections that are not its own, `id` among them.
     #[cold]
     pub(super) fn foreign(&self, id: u32, count: u64) {
-        let current = Some(self.current.load(Ordering::Relaxed)).filter(|id| *id != 0).map(ConnectionId);
-        self.shared.hits.foreign(current, ConnectionId(id), count);
+        self.shared.hits.foreign(self.current.connection(), ConnectionId(id), count);
     }
 
     pub(super) fn set_activity(&mut self, activity: InstanceState) {
@@ -124,11 +121,6 @@ impl State {
             self.shared.gauge(activity).increment(1.0);
             self.activity = activity;
         }
-    }
-
-    /// Log lines are from now on those of this connection's event.
-    pub(super) fn set_current(&self, connection: ConnectionId) {
-        self.current.store(connection.0, Ordering::Relaxed);
     }
 }
 

@@ -147,10 +147,10 @@ impl Revision {
         self.deployment.metrics.failed(function);
     }
 
-    /// Say what an event has cost.
+    /// Say what an event has cost; beside what else is said of its connection.
     pub fn metered(&self, connection: ConnectionId, function: &'static str, instructions: u64) {
         let (deployment, connection) = (&self.deployment.name, connection.0);
-        tracing::debug!(deployment, connection, function, instructions, "event");
+        tracing::debug!(target: "whimbrel::connection", deployment, connection, function, instructions, "event");
     }
 
     /// Start an instance that has these turns, in a turn of its own.

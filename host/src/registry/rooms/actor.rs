@@ -42,7 +42,10 @@ impl Actor {
         // Whatever ends this task, a panic included, takes the room out and tells its members.
         let mut actor = Actor { revision, room, turns, instance: None, ready: VecDeque::new() };
         match start(&actor.revision, &actor.room, &actor.turns).await {
-            Ok(instance) => actor.instance = Some(instance),
+            Ok(mut instance) => {
+                instance.set_key(actor.room.key.clone());
+                actor.instance = Some(instance);
+            }
             Err(failure) => {
                 // Before it is told: who tries again at once must not meet this room.
                 actor.revision.rooms.end(&actor.room);
