@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use wasmtime::component;
 use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 
 use super::artifact::Artifact;
@@ -48,10 +49,12 @@ pub enum StartError {
 
 /// One store with one instantiated artifact. After a trap nothing in it is called again.
 pub struct Instance {
-    store: Store<State>,
+    pub(super) store: Store<State>,
     handler: handler::Guest,
     upgrade: Option<upgrade::Guest>,
-    clock: Arc<EventClock>,
+    /// For the exports that are rarely called.
+    pub(super) exports: component::Instance,
+    pub(super) clock: Arc<EventClock>,
     /// What `open` is given; taken by it.
     request: Option<Request>,
 }
@@ -77,7 +80,9 @@ impl Instance {
         };
         meter::end(&mut store);
         let mut trap = match started {
-            Some(Ok((handler, upgrade))) => return Ok(Instance { store, handler, upgrade, clock, request: None }),
+            Some(Ok((exports, handler, upgrade))) => {
+                return Ok(Instance { store, handler, upgrade, exports, clock, request: None });
+            }
             Some(Err(error)) if error.is::<PoolConcurrencyLimitError>() => return Err(StartError::Exhausted),
             Some(Err(error)) => Trap::new(error, store.data()),
             None => Trap::time(limit, store.data()),
@@ -149,6 +154,25 @@ impl Instance {
         }
     }
 
+    /// Before a call that has `limits.start_time` for all that it does; yields that budget.
+    pub(super) fn begin(&mut self) -> Budget {
+        let limit = start_budget(&self.store.data().shared.limits);
+        self.clock.start(limit);
+        self.store.set_epoch_deadline(1);
+        meter::begin(&mut self.store);
+        limit
+    }
+
+    /// After that call: what it returned; none when it took longer.
+    pub(super) fn finish<R>(&mut self, returned: Option<wasmtime::Result<R>>, limit: Budget) -> Result<R, Box<Trap>> {
+        meter::end(&mut self.store);
+        match returned {
+            Some(Ok(returned)) => Ok(returned),
+            Some(Err(error)) => Err(Trap::new(error, self.store.data())),
+            None => Err(Trap::time(limit, self.store.data())),
+        }
+    }
+
     /// The instructions of the last event; none where they are not counted.
     pub fn instructions(&self) -> Option<u64> {
         self.store.data().meter.as_ref().map(Meter::event)
@@ -202,11 +226,11 @@ fn new_store(artifact: &Artifact, shared: &Arc<Shared>, turns: &Arc<Turns>) -> S
 async fn instantiate(
     artifact: &Artifact,
     store: &mut Store<State>,
-) -> wasmtime::Result<(handler::Guest, Option<upgrade::Guest>)> {
+) -> wasmtime::Result<(component::Instance, handler::Guest, Option<upgrade::Guest>)> {
     let instance = artifact.pre.instantiate_async(&mut *store).await?;
     let handler = artifact.handler.load(&mut *store, &instance)?;
-    let upgrade = artifact.upgrade.as_ref().map(|upgrade| upgrade.load(&mut *store, &instance)).transpose()?;
-    Ok((handler, upgrade))
+    let upgrade = artifact.optional.upgrade.as_ref().map(|upgrade| upgrade.load(&mut *store, &instance)).transpose()?;
+    Ok((instance, handler, upgrade))
 }
 
 async fn invoke(
@@ -255,14 +279,18 @@ fn lower(info: &CloseInfo) -> types::CloseInfo<'_> {
 }
 
 /// A guest's text for the log: what is over the size of a line is dropped before anything is done with it.
-fn cut(mut text: String, size: usize) -> String {
+pub(super) fn cut(mut text: String, size: usize) -> String {
     text.truncate(text.floor_char_boundary(size));
     text
 }
 
 /// Drive a call of the guest; none when it takes longer than `limit`, waiting included, but not for its turn. A timer
 /// exists only once the guest has yielded or waited.
-async fn within<F: Future>(limit: Budget, clock: &EventClock, mut call: std::pin::Pin<&mut F>) -> Option<F::Output> {
+pub(super) async fn within<F: Future>(
+    limit: Budget,
+    clock: &EventClock,
+    mut call: std::pin::Pin<&mut F>,
+) -> Option<F::Output> {
     let mut timer = None;
     std::future::poll_fn(|context| {
         if timer.is_some() {
