@@ -7,6 +7,7 @@ pub mod http;
 mod pages;
 mod parts;
 mod presence;
+mod recycle;
 mod report;
 #[cfg(test)]
 mod properties;

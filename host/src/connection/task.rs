@@ -103,9 +103,9 @@ pub(super) struct Connection {
 }
 
 /// What the select yields.
-enum Next {
+pub(super) enum Next<R> {
     Event(Event),
-    Returned(Result<Result<(), String>, Box<Trap>>),
+    Returned(R),
 }
 
 impl Connection {
@@ -115,10 +115,14 @@ impl Connection {
             match self.session.next_action() {
                 Some(Action::Call(call)) => {
                     let Some(running) = &mut instance else { return };
-                    let returned = self.call(running, &call).await.unwrap_or_else(|trap| {
+                    let mut returned = self.call(running, &call).await.unwrap_or_else(|trap| {
                         self.report_trap(&call, trap, instance.take());
                         Returned::Trapped
                     });
+                    if returned == Returned::Done && !matches!(call, Call::Close(_)) && self.is_due(&instance) {
+                        // Boxed: few instances are ever replaced.
+                        returned = Box::pin(self.recycle(&mut instance)).await;
+                    }
                     if matches!(call, Call::Close(_)) {
                         instance = None;
                         // Clearing the guest's memory takes its time too.
@@ -130,7 +134,7 @@ impl Connection {
                 Some(action) => self.act(action),
                 None if self.session.is_over() => return,
                 None => {
-                    if let Next::Event(event) = self.next(None::<Pin<&mut Pending<_>>>).await {
+                    if let Next::Event(event) = self.next(None::<Pin<&mut Pending<()>>>).await {
                         self.session.step(event, self.now);
                     }
                 }
@@ -186,12 +190,12 @@ impl Connection {
     }
 
     /// Tell the host's memory budget what waits for the guest.
-    fn settle(&self) {
+    pub(super) fn settle(&self) {
         self.outbound.hold(Part::Calls, self.session.held_bytes());
     }
 
     /// Carry out what needs no guest.
-    fn act(&mut self, action: Action) {
+    pub(super) fn act(&mut self, action: Action) {
         match action {
             // The rules start no call while one runs.
             Action::Call(_) => {}
@@ -212,10 +216,7 @@ impl Connection {
     }
 
     /// The select: the running call of the guest, the socket's two directions with the outbound queue, and the timer.
-    async fn next<F>(&mut self, mut call: Option<Pin<&mut F>>) -> Next
-    where
-        F: Future<Output = Result<Result<(), String>, Box<Trap>>>,
-    {
+    pub(super) async fn next<F: Future>(&mut self, mut call: Option<Pin<&mut F>>) -> Next<F::Output> {
         poll_fn(|cx| {
             let began = self.turn();
             if let Some(call) = &mut call {

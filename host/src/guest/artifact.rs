@@ -123,6 +123,11 @@ impl Artifact {
         self.optional.upgrade.is_some()
     }
 
+    /// Whether an instance can be replaced between two events, its state handed over.
+    pub fn hands_over(&self) -> bool {
+        self.optional.lifecycle.is_some()
+    }
+
     /// The interfaces that the component imports, with their versions.
     pub fn imports(&self) -> &[String] {
         &self.imports

@@ -25,6 +25,7 @@ mod optional {
             world optional {
                 export whimbrel:websocket/upgrade@0.1.0;
                 export whimbrel:websocket/fit@0.1.0;
+                export whimbrel:websocket/lifecycle@0.1.0;
             }
         ",
         world: "whimbrel:host/optional",
@@ -35,4 +36,4 @@ mod optional {
 }
 
 pub(super) use needed::exports::whimbrel::websocket::handler;
-pub(super) use optional::exports::whimbrel::websocket::{fit, upgrade};
+pub(super) use optional::exports::whimbrel::websocket::{fit, lifecycle, upgrade};

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Lower};
 
-use super::bindings::{fit, upgrade};
+use super::bindings::{fit, lifecycle, upgrade};
 use super::state::State;
 
 const UPGRADE: &str = "whimbrel:websocket/upgrade@0.1.0";
 const FIT: &str = "whimbrel:websocket/fit@0.1.0";
+const LIFECYCLE: &str = "whimbrel:websocket/lifecycle@0.1.0";
 
 /// Where the functions of the optional exports are; none for an interface that the guest does not export.
 #[derive(Clone)]
 pub(super) struct Optional {
     pub(super) upgrade: Option<Arc<upgrade::GuestIndices>>,
     pub(super) fit: Option<Arc<fit::GuestIndices>>,
+    pub(super) lifecycle: Option<Arc<lifecycle::GuestIndices>>,
 }
 
 impl Optional {
@@ -25,6 +27,7 @@ impl Optional {
         Ok(Optional {
             upgrade: has(UPGRADE).then(|| upgrade::GuestIndices::new(pre)).transpose()?.map(Into::into),
             fit: has(FIT).then(|| fit::GuestIndices::new(pre)).transpose()?.map(Into::into),
+            lifecycle: has(LIFECYCLE).then(|| lifecycle::GuestIndices::new(pre)).transpose()?.map(Into::into),
         })
     }
 }
@@ -35,6 +38,11 @@ pub(super) fn problems(component: &Component) -> Vec<String> {
     if let Some((_, interface)) = component.get_export(None, FIT) {
         let scopes = function::<(), (Vec<fit::Scope>,)>(component, FIT, &interface, "scopes");
         problems.extend(scopes.err());
+    }
+    if let Some((_, interface)) = component.get_export(None, LIFECYCLE) {
+        let snapshot = function::<(), (Result<Vec<u8>, String>,)>(component, LIFECYCLE, &interface, "snapshot");
+        let restore = function::<(&[u8],), (Result<(), String>,)>(component, LIFECYCLE, &interface, "restore");
+        problems.extend(snapshot.err().into_iter().chain(restore.err()));
     }
     problems
 }

@@ -11,6 +11,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 use super::artifact::Artifact;
 use super::bindings::{handler, upgrade};
 use super::clock::{Budget, EventClock};
+use super::lifecycle::Age;
 use super::meter::{self, Meter};
 use super::request::Request;
 use super::state::{Shared, State};
@@ -55,8 +56,9 @@ pub struct Instance {
     /// For the exports that are rarely called.
     pub(super) exports: component::Instance,
     pub(super) clock: Arc<EventClock>,
+    pub(super) age: Age,
     /// What `open` is given; taken by it.
-    request: Option<Request>,
+    pub(super) request: Option<Request>,
 }
 
 impl std::fmt::Debug for Instance {
@@ -81,7 +83,8 @@ impl Instance {
         meter::end(&mut store);
         let mut trap = match started {
             Some(Ok((exports, handler, upgrade))) => {
-                return Ok(Instance { store, handler, upgrade, exports, clock, request: None });
+                let age = Age::default();
+                return Ok(Instance { store, handler, upgrade, exports, clock, age, request: None });
             }
             Some(Err(error)) if error.is::<PoolConcurrencyLimitError>() => return Err(StartError::Exhausted),
             Some(Err(error)) => Trap::new(error, store.data()),
@@ -133,6 +136,7 @@ impl Instance {
     /// instance must be dropped.
     pub async fn call(&mut self, connection: ConnectionId, call: &Call) -> Result<Result<(), String>, Box<Trap>> {
         let request = self.request.take();
+        self.age.count();
         let Instance { store, handler, clock, .. } = self;
         let limits = &store.data().shared.limits;
         let (execution, limit) = match call {

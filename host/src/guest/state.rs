@@ -96,6 +96,11 @@ impl State {
         self.shared.hits.foreign(current, ConnectionId(id), count);
     }
 
+    /// The connection whose event is running.
+    pub(super) fn current(&self) -> ConnectionId {
+        ConnectionId(self.current.load(Ordering::Relaxed))
+    }
+
     /// Log lines are from now on those of this connection's event.
     pub(super) fn set_current(&self, connection: ConnectionId) {
         self.current.store(connection.0, Ordering::Relaxed);

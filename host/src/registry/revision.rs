@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::roster::Roster;
 use super::traps::{Report, TrapReports, TrappedEvent};
 use crate::circuit::Breaker;
-use crate::guest::{Artifact, Engine, Fit, Instance, LoadError, LogBudget, Remains, Shared, StartError, Symbols, Trap};
+use crate::guest::{
+    Artifact, Engine, Fit, HandOver, Instance, LoadError, LogBudget, Remains, Shared, StartError, Symbols, Trap,
+};
 use crate::hits::Hits;
 use crate::host_config::CoreDumpSettings;
 use crate::manifest::{Manifest, Scope};
@@ -138,6 +140,19 @@ impl Revision {
     /// Whether the guest has a say in the handshake.
     pub fn exports_upgrade(&self) -> bool {
         self.artifact.as_ref().is_some_and(Artifact::exports_upgrade)
+    }
+
+    /// Whether an instance can be replaced between two events.
+    pub fn hands_over(&self) -> bool {
+        self.artifact.as_ref().is_some_and(Artifact::hands_over)
+    }
+
+    /// Replace an instance between two events by one that has these turns.
+    pub async fn hand_over(&self, instance: &mut Instance, turns: &Arc<Turns>) -> Result<(), HandOver> {
+        match &self.artifact {
+            Some(artifact) => instance.hand_over(artifact, turns).await,
+            None => Err(HandOver::Exhausted),
+        }
     }
 
     /// A call of the guest trapped: count it, and say all that is known.

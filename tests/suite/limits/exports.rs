@@ -21,6 +21,8 @@ async fn is_refused(component: &str, scope: &str, lines: &[&str]) {
 async fn exports_of_other_types_are_all_named() {
     let lines = [
         "missing export whimbrel:websocket/handler@0.1.0; the component exports whimbrel:websocket/lifecycle@0.1.0",
+        "export whimbrel:websocket/lifecycle@0.1.0 function snapshot is not of the contract's type: ",
+        "missing export whimbrel:websocket/lifecycle@0.1.0 function restore",
         "export whimbrel:websocket/fit@0.1.0 function scopes is not of the contract's type: ",
     ];
     is_refused(guests::MISFITS, "\"connection\"", &lines).await;
