@@ -24,6 +24,7 @@ pub fn describe() {
     describe_counter!("whimbrel_bytes_sent_total", "Bytes of frames taken by sockets");
     describe_counter!("whimbrel_instructions_total", "Instructions of guests with metering = fuel");
     describe_counter!("whimbrel_traps_total", "Guest calls that ended with a trap, by kind");
+    describe_counter!("whimbrel_recycled_total", "Instances replaced between two events, by reason");
     describe_counter!("whimbrel_guest_errors_total", "Guest calls that returned an error, by function");
     describe_counter!("whimbrel_limits_hit_total", "Limits that were reached, by limit");
     describe_counter!("whimbrel_execution_microseconds_total", "Time for which guests occupied worker threads");
@@ -107,6 +108,11 @@ impl DeploymentMetrics {
     /// A call of the guest trapped.
     pub fn trapped(&self, kind: &'static str) {
         counter!("whimbrel_traps_total", "deployment" => self.deployment.clone(), "kind" => kind).increment(1);
+    }
+
+    /// An instance was replaced, as it had come to this mark.
+    pub fn recycled(&self, reason: &'static str) {
+        counter!("whimbrel_recycled_total", "deployment" => self.deployment.clone(), "reason" => reason).increment(1);
     }
 
     /// A function of the handler returned an error.

@@ -9,6 +9,7 @@ mod pages;
 mod parts;
 mod place;
 mod presence;
+mod recycle;
 mod report;
 #[cfg(test)]
 mod properties;

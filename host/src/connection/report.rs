@@ -50,9 +50,13 @@ impl Connection {
         hits.report(passed.setting(), Some(self.outbound.id), passed.value(), passed.allowed());
     }
 
+    /// The connection's own instance trapped in a call.
+    pub(super) fn report_trap(&self, call: &Call, trap: Box<Trap>, guest: Option<Guest>) {
+        self.lost(TrappedEvent::of(call, &self.outbound, self.headers_of(call)), trap, guest);
+    }
+
     /// The connection's own instance trapped.
-    pub(super) fn report_trap(&self, call: &Call, mut trap: Box<Trap>, guest: Option<Guest>) {
-        let event = TrappedEvent::of(call, &self.outbound, self.headers_of(call));
+    pub(super) fn lost(&self, event: TrappedEvent, mut trap: Box<Trap>, guest: Option<Guest>) {
         let remains = match guest {
             Some(Guest::Own(instance)) => instance.into_remains(&mut trap),
             _ => None,

@@ -118,6 +118,10 @@ impl Connection {
                     let is_last = matches!(call, Call::Close(_));
                     let returned = match &mut guest {
                         Some(Guest::Own(instance)) => match self.call(instance, &call).await {
+                            // Boxed: few instances are ever replaced.
+                            Ok(Returned::Done) if !is_last && self.is_due(instance) => {
+                                Box::pin(self.recycle(&mut guest)).await
+                            }
                             Ok(returned) => returned,
                             Err(trap) => {
                                 self.report_trap(&call, trap, guest.take());
@@ -217,7 +221,7 @@ impl Connection {
     }
 
     /// Carry out what needs no guest.
-    fn act(&mut self, action: Action) {
+    pub(super) fn act(&mut self, action: Action) {
         match action {
             // The rules start no call while one runs.
             Action::Call(_) => {}

@@ -141,6 +141,14 @@ impl Current {
         self.connection.store(connection.map_or(0, |id| id.0), Ordering::Relaxed);
     }
 
+    /// Go on where another instance ended.
+    pub(super) fn follow(&self, other: &Current) {
+        self.set_connection(other.connection());
+        if let Some(key) = other.key.get() {
+            self.set_key(key.clone());
+        }
+    }
+
     /// It has none before, and keeps this one.
     pub(super) fn set_key(&self, key: Arc<str>) {
         let _ = self.key.set(key);

@@ -1,6 +1,7 @@
 //! All deployments of a host and which route leads where.
 
 mod core_dumps;
+mod recycle;
 mod revision;
 mod rooms;
 mod roster;

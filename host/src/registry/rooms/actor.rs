@@ -80,7 +80,7 @@ impl Actor {
                 }
                 () = tokio::time::sleep(time_left.unwrap_or_default()), if time_left.is_some() => {
                     if self.revision.rooms.end_empty(&self.room) {
-                        return;
+                        return self.tell_worn();
                     }
                 }
             }
@@ -94,6 +94,7 @@ impl Actor {
             if let Some(rest) = self.take(post).await {
                 self.ready.push_back(rest);
             }
+            self.recycle().await;
             if self.instance.is_none() {
                 // Whoever waits for a reply hears that there will be none.
                 return self.ready.clear();
@@ -169,6 +170,20 @@ impl Actor {
         })
     }
 
+    /// Replace an instance that has come to a mark: now, or, when its guest does not hand over, once it has no connection.
+    async fn recycle(&mut self) {
+        let Some(instance) = self.instance.as_mut().filter(|instance| instance.is_due()) else { return };
+        if !self.revision.hands_over() {
+            self.room.lock().is_worn = true;
+            return;
+        }
+        let key = Some(self.room.key.clone());
+        let whose = TrappedEvent { function: "snapshot", key, ..TrappedEvent::default() };
+        if let Err(trap) = self.revision.recycle(instance, &self.turns, &whose).await {
+            self.trapped(whose, trap);
+        }
+    }
+
     /// Report the trap, once for all members, and take what is left of the instance apart.
     fn trapped(&mut self, event: TrappedEvent, mut trap: Box<Trap>) -> TrapKind {
         let kind = trap.kind;
@@ -188,6 +203,14 @@ impl Actor {
             for connection in left {
                 instance.disown(connection);
             }
+        }
+    }
+
+    /// The instance has ended because it was due, and the next who comes gets a new one.
+    fn tell_worn(&self) {
+        let due = self.instance.as_ref().and_then(Instance::due);
+        if let Some(due) = due.filter(|_| self.room.lock().is_worn) {
+            self.revision.deployment.metrics.recycled(due.name());
         }
     }
 
