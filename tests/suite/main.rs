@@ -4,6 +4,7 @@
 
 mod support;
 
+mod attachments;
 mod back_pressure;
 mod browser;
 mod chat;
@@ -29,6 +30,7 @@ mod parity;
 mod protocol;
 mod routes;
 mod sandbox;
+mod scopes;
 mod settings;
 mod shutdown;
 mod static_files;
