@@ -7,12 +7,11 @@ mod flat;
 mod protocol;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use flat::{Flat, MAX_BIRDS, Seat, Way};
 use protocol::{Ask, Tell};
-use whimbrel_sdk::{CloseInfo, Connection, Error, Handler, Message, Request, Result, export};
+use whimbrel_sdk::{CloseInfo, Connection, Error, Handler, Message, Request, Result, connections, export};
 
 /// Messages that are no part of the game, and then the connection ends.
 const MAX_MISTAKES: u32 = 10;
@@ -20,7 +19,6 @@ const MAX_MISTAKES: u32 = 10;
 /// What the members share.
 struct Shore {
     flat: Flat,
-    members: BTreeSet<Connection>,
     began: Instant,
 }
 
@@ -40,11 +38,9 @@ impl Handler for Member {
         SHORE.with_borrow_mut(|shore| {
             let shore = shore.get_or_insert_with(|| Shore {
                 flat: Flat::new(request.arg("room").unwrap_or_default()),
-                members: BTreeSet::new(),
                 began: Instant::now(),
             });
             connection.send(Tell::Flat(shore.flat.view()).to_json()?)?;
-            shore.members.insert(connection);
             Ok(Member { seat: None, mistakes: 0 })
         })
     }
@@ -76,10 +72,9 @@ impl Handler for Member {
         }
     }
 
-    fn on_close(self, connection: Connection, _info: CloseInfo) {
+    fn on_close(self, _connection: Connection, _info: CloseInfo) {
+        let Some(seat) = self.seat else { return };
         let told = with_shore(|shore| {
-            shore.members.remove(&connection);
-            let Some(seat) = self.seat else { return Ok(()) };
             shore.flat.leave(seat);
             shore.tell(&Tell::Gone { seat })
         });
@@ -129,7 +124,7 @@ impl Shore {
 
     fn tell(&self, tell: &Tell) -> Result {
         let message = tell.to_json()?;
-        self.members.iter().for_each(|member| send(*member, &message));
+        connections().into_iter().for_each(|member| send(member, &message));
         Ok(())
     }
 }
