@@ -313,7 +313,11 @@ impl Outbound {
         }
         let waiting = self.waiting();
         if waiting > 0 && waiting + bytes > self.capacity.outbound {
-            queue.is_full = true;
+            if !queue.is_full {
+                queue.is_full = true;
+                // The time that the peer has begins, whoever sent what did not fit.
+                queue.wake_always();
+            }
             return Err(SendError::Full(waiting));
         }
         Ok(queue)

@@ -32,7 +32,7 @@ async fn members_reach_each_other_and_nobody_else() {
 
 #[tokio::test]
 async fn a_room_outlives_its_last_member_for_a_while() {
-    let host = rooms(guests::PROBE).limit("room_idle", "300ms").argument("--log=debug").start().await;
+    let host = rooms(guests::PROBE).limit("room_idle", "300ms").argument("--log-level=debug").start().await;
     let gauge = |state| format!("whimbrel_instances{{deployment=\"guest\",scope=\"room\",state=\"{state}\"}}");
     let client = Client::connect(&host, "/a").await;
     client.close(1000, "").await;
@@ -97,7 +97,7 @@ async fn all_members_hear_one_order() {
     assert!(heard.iter().all(|said| *said == heard[0]), "members heard different orders");
     for id in &ids {
         let own = heard[0].iter().filter(|text| text.ends_with(&format!(" from {id}")));
-        let rounds = own.map(|text| text.split(' ').next().unwrap_or_default().parse().expect("a number"));
+        let rounds = own.map(|text| text.split(' ').next().unwrap_or_default().parse::<i32>().expect("a number"));
         assert!(rounds.eq(0..50), "the messages of {id} are out of order");
     }
     host.stop().await;
