@@ -115,26 +115,30 @@ export class Board {
     }
   }
 
-  /** A patch in the bird's colour with a three-toed foot in it. */
+  /** A patch in the bird's colour, with two three-toed feet in it. */
   #drawPrint(cell, seat) {
     const [pen, size] = [this.#pen, this.#cell];
     const { x, y } = this.#world.place(cell);
     this.#fill("print", seat);
     pen.beginPath();
-    pen.roundRect(x * size + size * 0.03, y * size + size * 0.03, size * 0.94, size * 0.94, size * 0.22);
+    pen.roundRect((x + 0.03) * size, (y + 0.03) * size, size * 0.94, size * 0.94, size * 0.22);
     pen.fill();
     pen.save();
     pen.translate((x + 0.5) * size, (y + 0.5) * size);
-    pen.rotate(((cell * 7) % 8) * (Math.PI / 4));
+    pen.scale(size, size);
+    // Cells side by side are not all the same.
+    pen.rotate((((x * 5 + y * 3) % 7) - 3) * 0.22);
     this.#fill("bird", seat);
     pen.strokeStyle = pen.fillStyle;
-    pen.globalAlpha = 0.45;
-    pen.lineWidth = size * 0.07;
+    pen.globalAlpha = 0.5;
+    pen.lineWidth = 0.055;
     pen.lineCap = "round";
     pen.beginPath();
-    for (const toe of [-0.75, 0, 0.75]) {
-      pen.moveTo(0, size * 0.16);
-      pen.lineTo(Math.sin(toe) * size * 0.34, size * 0.16 - Math.cos(toe) * size * 0.34);
+    for (const [left, top] of [[-0.19, 0.24], [0.19, -0.02]]) {
+      for (const toe of [-0.8, 0, 0.8]) {
+        pen.moveTo(left, top);
+        pen.lineTo(left + Math.sin(toe) * 0.2, top - Math.cos(toe) * 0.22);
+      }
     }
     pen.stroke();
     pen.restore();

@@ -13,7 +13,7 @@ const STATE_WORDS = {
 };
 const DEFAULT_ROOM = "cove";
 const NAME_KEY = "whimbrel-game-name";
-const NEWS_MS = 6000;
+const NEWS_MS = 4000;
 
 const byId = (id) => document.getElementById(id);
 const flat = byId("flat");
@@ -58,7 +58,8 @@ function refused(text) {
 
 /** What is worth a line, said before the message changes the world. */
 function newsOf({ type, winners, seat, name: comes }) {
-  if (type === "come") return `${isolated(comes)} comes to the flat`;
+  const isOwn = world.seat === null && comes === name;
+  if (type === "come") return isOwn ? null : `${isolated(comes)} comes to the flat`;
   if (type === "gone") return `${isolated(world.birds.get(seat).name)} has left`;
   if (type !== "tide") return null;
   const prints = world.ranking()[0]?.prints ?? 0;

@@ -1,11 +1,12 @@
 //! The chat as a room: one instance that remembers who is there and what was said last.
 
 use serde_json::{Value, json};
+use tokio::net::TcpSocket;
 
 use super::{join, next, say};
 use crate::support::examples::Example;
 use crate::support::host::Builder;
-use crate::support::{Client, TestHost};
+use crate::support::{Client, TestHost, within};
 
 /// The room's guest and its manifest.
 async fn example() -> Example {
@@ -32,6 +33,15 @@ async fn join_as(host: &TestHost, name: &str, members: usize) -> (Client, u64) {
         assert_eq!(next(&mut client).await["type"], "here");
     }
     (client, id)
+}
+
+/// Connects where little is kept of what is not read.
+async fn with_small_buffer(host: &TestHost, path: &str) -> Client {
+    let socket = TcpSocket::new_v4().expect("there are sockets");
+    socket.set_recv_buffer_size(4096).expect("the buffer can be small");
+    let stream = socket.connect(host.addr()).await.expect("the host listens");
+    let handshake = tokio_tungstenite::client_async(host.url(path), stream);
+    Client::of(within("the handshake", handshake).await.expect("the host accepts").0)
 }
 
 #[tokio::test]
@@ -126,26 +136,26 @@ async fn another_room_hears_and_remembers_nothing() {
 async fn a_member_that_never_reads_is_let_go_and_delays_nobody() {
     let host = host().await.limit("outbound", "64KiB").limit("close_timeout", "1s").start().await;
     let (mut ann, _) = join_as(&host, "Ann", 1).await;
-    let (stuck, stuck_id) = join(&host, "harbour", "Stuck").await;
-    assert_eq!(next(&mut ann).await["type"], "join");
+    let mut stuck = with_small_buffer(&host, "/chat/harbour").await;
+    say(&mut stuck, json!({"type": "join", "name": "Stuck"})).await;
+    let joined = next(&mut ann).await;
+    assert_eq!(joined["type"], "join");
+    let stuck_id = joined["id"].clone();
     // Until its buffers in the kernel are full, and those of the host.
-    let text = "🌊".repeat(2000);
-    let mut has_left = false;
-    for number in 0..5000 {
-        say(&mut ann, json!({"type": "say", "text": format!("{number} {}", &text[..7000])})).await;
-        let mut told = next(&mut ann).await;
-        if told["type"] == "leave" {
-            assert_eq!(told["id"], stuck_id);
-            has_left = true;
-            told = next(&mut ann).await;
+    let text = "🌊".repeat(1900);
+    let talk = async {
+        for number in 0.. {
+            say(&mut ann, json!({"type": "say", "text": format!("{number} {text}")})).await;
+            let told = next(&mut ann).await;
+            if told["type"] == "leave" {
+                assert_eq!(told["id"], stuck_id);
+                break;
+            }
+            let text = told["text"].as_str().unwrap_or_default();
+            assert!(text.starts_with(&format!("{number} ")), "{told}");
         }
-        let text = told["text"].as_str().unwrap_or_default();
-        assert!(text.starts_with(&format!("{number} ")), "{told}");
-        if has_left {
-            break;
-        }
-    }
-    assert!(has_left, "it was never let go");
+    };
+    within("the member to be let go", talk).await;
     host.wait_log(&format!("member {stuck_id} is let go")).await;
     drop(stuck);
     host.stop().await;
