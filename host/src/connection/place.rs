@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ::http::StatusCode;
+use tokio::time::timeout;
 
 use super::guest::Guest;
 use super::upgrade::{Handshake, RETRY_AFTER};
@@ -84,7 +85,16 @@ impl Handshake<'_> {
         if !self.revision.exports_upgrade() {
             return Ok((Place::Room(joined), Acceptance::default()));
         }
-        match joined.upgrade(Box::new(request.clone()), self.verdict.is_allowed()).await {
+        let asking = joined.upgrade(Box::new(request.clone()), self.verdict.is_allowed());
+        // Its own time begins when its turn comes; this is for the events in front of it.
+        let patience = self.revision.manifest.limits.event_time;
+        let Ok(answer) = timeout(patience, asking).await else {
+            let value = format_args!("a handshake waited for {:?}", joined.key());
+            let patience = humantime::format_duration(patience);
+            self.revision.deployment.hits.report("limits.event_time", None, value, patience);
+            return Err(Refusal::unavailable("The handler is busy.\n", RETRY_AFTER));
+        };
+        match answer {
             Ok(answer) => Ok((Place::Room(joined), self.decided(answer, upgrade)?)),
             Err(Lost::Trapped(kind)) => {
                 self.revision.breaker.trapped(admitted, Instant::now());
