@@ -55,7 +55,7 @@ impl Connection {
         };
         let remains = instance.and_then(|instance| instance.into_remains(&mut trap));
         self.revision.trapped(event, trap, remains);
-        self.revision.breaker.trapped(self.admitted, self.now);
+        self.revision.breaker.trapped(&self.admitted, self.now);
     }
 
     /// Say what an event has cost, where that is counted.

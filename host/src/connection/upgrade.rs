@@ -104,9 +104,9 @@ impl Handshake<'_> {
         let admitted = self.admit()?;
         let seat = revision.roster.take(limits.connections).ok_or_else(|| self.full(limits))?;
         let turns = Turns::new(&revision.deployment.share);
-        let instance = self.start(&turns, upgrade.headers.len(), admitted).await?;
+        let instance = self.start(&turns, upgrade.headers.len(), &admitted).await?;
         let request = self.request(&upgrade, args);
-        let (mut instance, acceptance) = turns.run(self.ask(instance, &request, &upgrade, admitted)).await?;
+        let (mut instance, acceptance) = turns.run(self.ask(instance, &request, &upgrade, &admitted)).await?;
         let max_message_size = self.max_message_size(&acceptance)?;
         let capacity = Capacity { outbound: limits.outbound, message: limits.largest_sent().max(max_message_size) };
         let subprotocol = acceptance.subprotocol.clone();
@@ -139,7 +139,7 @@ impl Handshake<'_> {
 
     /// Not while this peer's connections keep trapping.
     fn admit(&self) -> Result<Admitted, Refusal> {
-        self.revision.breaker.admit(self.peer.ip(), Instant::now()).map_err(|wait| {
+        self.revision.breaker.admit(self.peer.ip(), None, Instant::now()).map_err(|wait| {
             let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
             Refusal::unavailable("This handler has failed too often; it gets a pause.\n", seconds)
         })
@@ -151,7 +151,7 @@ impl Handshake<'_> {
         Refusal::unavailable("This handler has all the connections that it may have.\n", RETRY_AFTER)
     }
 
-    async fn start(&self, turns: &Arc<Turns>, headers: usize, admitted: Admitted) -> Result<Instance, Refusal> {
+    async fn start(&self, turns: &Arc<Turns>, headers: usize, admitted: &Admitted) -> Result<Instance, Refusal> {
         let deployment = &self.revision.deployment;
         let started = self.revision.start(turns).await;
         started.inspect(|instance| self.meter("instantiation", instance)).map_err(|error| match error {
@@ -194,7 +194,7 @@ impl Handshake<'_> {
         mut instance: Instance,
         request: &Request,
         upgrade: &Upgrade,
-        admitted: Admitted,
+        admitted: &Admitted,
     ) -> Result<(Instance, Acceptance), Refusal> {
         let Some(answer) = instance.upgrade(request, self.verdict.is_allowed()).await else {
             return Ok((instance, Acceptance::default()));
@@ -250,7 +250,7 @@ impl Handshake<'_> {
         headers: usize,
         trap: Box<Trap>,
         remains: Option<Remains>,
-        admitted: Admitted,
+        admitted: &Admitted,
     ) {
         let event = TrappedEvent { function, headers: Some(headers), ..TrappedEvent::default() };
         self.revision.trapped(event, trap, remains);
