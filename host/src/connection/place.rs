@@ -61,7 +61,7 @@ impl Handshake<'_> {
         turns: &Arc<Turns>,
         request: &Request,
         upgrade: &Upgrade,
-        admitted: Admitted,
+        admitted: &Admitted,
     ) -> Result<(Place, Acceptance), Refusal> {
         let rooms = &self.revision.rooms;
         let joined = match (&self.revision.manifest.scope, key) {
@@ -118,7 +118,7 @@ impl Handshake<'_> {
     }
 
     /// Start an instance for this connection.
-    async fn start(&self, turns: &Arc<Turns>, headers: usize, admitted: Admitted) -> Result<Instance, Refusal> {
+    async fn start(&self, turns: &Arc<Turns>, headers: usize, admitted: &Admitted) -> Result<Instance, Refusal> {
         let started = self.revision.start(turns).await;
         started.inspect(|instance| self.meter("instantiation", instance)).map_err(|error| match error {
             StartError::Exhausted => {
@@ -140,7 +140,7 @@ impl Handshake<'_> {
         mut instance: Instance,
         request: &Request,
         upgrade: &Upgrade,
-        admitted: Admitted,
+        admitted: &Admitted,
     ) -> Result<(Instance, Acceptance), Refusal> {
         let Some(answer) = instance.upgrade(request, self.verdict.is_allowed()).await else {
             return Ok((instance, Acceptance::default()));
@@ -162,7 +162,7 @@ impl Handshake<'_> {
         headers: usize,
         trap: Box<Trap>,
         remains: Option<Remains>,
-        admitted: Admitted,
+        admitted: &Admitted,
     ) {
         let event = TrappedEvent { function, headers: Some(headers), ..TrappedEvent::default() };
         self.revision.trapped(event, trap, remains);
