@@ -38,7 +38,7 @@ async fn g11_who_keeps_trapping_gets_503_until_a_trial_goes_well() {
     assert_eq!((refused.status().as_u16(), header(&refused, "retry-after")), (503, "1"), "{}", body(&refused));
     assert!(body(&refused).contains("This handler has failed too often"), "{}", body(&refused));
     // Only this address is refused, and what is open lives on.
-    assert!(status_from("127.0.0.2:0", &host).await.starts_with("HTTP/1.1 101 "));
+    assert!(status_from("127.0.0.2:0", &host, "/").await.starts_with("HTTP/1.1 101 "));
     assert_eq!(old.ask("id").await, "1");
     let line = host.wait_log("limits.traps: ").await;
     assert!(line.contains("handshakes of 127.0.0.1 get 503 for 500ms"), "{line}");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ::http::StatusCode;
+use tokio::time::timeout;
 
 use super::guest::Guest;
 use super::upgrade::{Handshake, RETRY_AFTER};
@@ -60,7 +61,7 @@ impl Handshake<'_> {
         turns: &Arc<Turns>,
         request: &Request,
         upgrade: &Upgrade,
-        admitted: Admitted,
+        admitted: &Admitted,
     ) -> Result<(Place, Acceptance), Refusal> {
         let rooms = &self.revision.rooms;
         let joined = match (&self.revision.manifest.scope, key) {
@@ -84,7 +85,16 @@ impl Handshake<'_> {
         if !self.revision.exports_upgrade() {
             return Ok((Place::Room(joined), Acceptance::default()));
         }
-        match joined.upgrade(Box::new(request.clone()), self.verdict.is_allowed()).await {
+        let asking = joined.upgrade(Box::new(request.clone()), self.verdict.is_allowed());
+        // Its own time begins when its turn comes; this is for the events in front of it.
+        let patience = self.revision.manifest.limits.event_time;
+        let Ok(answer) = timeout(patience, asking).await else {
+            let value = format_args!("a handshake waited for {:?}", joined.key());
+            let patience = humantime::format_duration(patience);
+            self.revision.deployment.hits.report("limits.event_time", None, value, patience);
+            return Err(Refusal::unavailable("The handler is busy.\n", RETRY_AFTER));
+        };
+        match answer {
             Ok(answer) => Ok((Place::Room(joined), self.decided(answer, upgrade)?)),
             Err(Lost::Trapped(kind)) => {
                 self.revision.breaker.trapped(admitted, Instant::now());
@@ -108,7 +118,7 @@ impl Handshake<'_> {
     }
 
     /// Start an instance for this connection.
-    async fn start(&self, turns: &Arc<Turns>, headers: usize, admitted: Admitted) -> Result<Instance, Refusal> {
+    async fn start(&self, turns: &Arc<Turns>, headers: usize, admitted: &Admitted) -> Result<Instance, Refusal> {
         let started = self.revision.start(turns).await;
         started.inspect(|instance| self.meter("instantiation", instance)).map_err(|error| match error {
             StartError::Exhausted => {
@@ -130,7 +140,7 @@ impl Handshake<'_> {
         mut instance: Instance,
         request: &Request,
         upgrade: &Upgrade,
-        admitted: Admitted,
+        admitted: &Admitted,
     ) -> Result<(Instance, Acceptance), Refusal> {
         let Some(answer) = instance.upgrade(request, self.verdict.is_allowed()).await else {
             return Ok((instance, Acceptance::default()));
@@ -152,7 +162,7 @@ impl Handshake<'_> {
         headers: usize,
         trap: Box<Trap>,
         remains: Option<Remains>,
-        admitted: Admitted,
+        admitted: &Admitted,
     ) {
         let event = TrappedEvent { function, headers: Some(headers), ..TrappedEvent::default() };
         self.revision.trapped(event, trap, remains);
