@@ -63,6 +63,39 @@ async fn a_shell_is_worth_its_surroundings() {
 }
 
 #[tokio::test]
+async fn with_the_last_shell_comes_the_tide_and_most_prints_win() {
+    let host = host().await.start().await;
+    let mut players = Vec::new();
+    for name in ["Ann", "Ben", "Cleo"] {
+        players.push(Player::join(&host, "cove", name).await);
+    }
+    let gather = |mut player: Player| async move {
+        let told = player.gather().await;
+        (player, told)
+    };
+    let gatherers: Vec<_> = players.into_iter().map(|player| tokio::spawn(gather(player))).collect();
+    let (mut players, mut told) = (Vec::new(), Vec::new());
+    for gatherer in gatherers {
+        let (player, last) = gatherer.await.expect("the gatherer finds shells");
+        players.push(player);
+        told.push(last);
+    }
+    // All were told the same, of the same world.
+    let (before, tide) = told.remove(0);
+    assert!(told.iter().all(|other| *other == (before.clone(), tide.clone())));
+    let most = before.birds.keys().map(|seat| before.score(*seat)).max();
+    let winners = before.birds.keys().filter(|seat| Some(before.score(**seat)) == most);
+    assert_eq!(tide["winners"], json!(winners.collect::<Vec<_>>()));
+    assert_eq!((before.left, &tide["left"]), (0, &json!(20)));
+
+    let mut watcher = Client::connect(&host, "/game/cove").await;
+    let flat = next(&mut watcher).await;
+    let tides: u64 = list(&flat["birds"]).filter_map(|bird| bird["tides"].as_u64()).sum();
+    assert_eq!(tides, list(&tide["winners"]).count() as u64, "{flat}");
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn the_guest_decides_who_gives_way() {
     let host = host().await.start().await;
     let mut ann = Player::join(&host, "cove", "Ann").await;

@@ -207,8 +207,8 @@ fn next(cell: Cell, way: Way) -> Option<Cell> {
     match way {
         Way::Up => cell.checked_sub(SIDE),
         Way::Down => Some(cell + SIDE).filter(|cell| *cell < SIDE * SIDE),
-        Way::Left => (cell % SIDE > 0).then(|| cell - 1),
-        Way::Right => Some(cell + 1).filter(|cell| *cell % SIDE > 0),
+        Way::Left => cell.checked_sub(1).filter(|next| next / SIDE == cell / SIDE),
+        Way::Right => Some(cell + 1).filter(|next| next / SIDE == cell / SIDE),
     }
 }
 

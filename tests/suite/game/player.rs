@@ -52,6 +52,7 @@ impl World {
                 }
                 self.prints.extend(pairs("prints").into_iter().map(|(seat, cell)| (cell, seat)));
             }
+            "tide" => self.prints.clear(),
             "you" | "stay" | "alive" => {}
             other => panic!("{other}: {message}"),
         }
@@ -95,8 +96,7 @@ impl Player {
     /// Takes in what comes, up to the next message of a type, which is returned.
     pub(super) async fn until(&mut self, kind: &str) -> Value {
         loop {
-            let message = next(&mut self.client).await;
-            self.world.apply(&message);
+            let message = self.take().await;
             if message["type"] == kind {
                 return message;
             }
@@ -118,13 +118,43 @@ impl Player {
     pub(super) async fn step_now(&mut self, to: &str) -> bool {
         ask(&mut self.client, json!({"type": "step", "to": to})).await;
         loop {
-            let message = next(&mut self.client).await;
-            self.world.apply(&message);
-            let mover = list(&message["birds"]).last().map(|pair| number(&pair[0]));
+            let message = self.take().await;
             match message["type"].as_str() {
                 Some("stay") => return false,
-                Some("step") if mover == Some(self.seat) => return true,
+                Some("step") if self.is_mover(&message) => return true,
                 _ => {}
+            }
+        }
+    }
+
+    async fn take(&mut self) -> Value {
+        let message = next(&mut self.client).await;
+        self.world.apply(&message);
+        message
+    }
+
+    /// Whether a step is this bird's own; one that it shoved stands before it.
+    fn is_mover(&self, step: &Value) -> bool {
+        list(&step["birds"]).last().map(|pair| number(&pair[0])) == Some(self.seat)
+    }
+
+    /// Goes to the nearest shells until the tide comes; yields the world before it, and what was told.
+    pub(super) async fn gather(&mut self) -> (World, Value) {
+        loop {
+            let from = self.world.cell(self.seat);
+            let shell = self.world.shells.iter().min_by_key(|shell| distance(from, **shell));
+            let to = way(from, *shell.unwrap_or(&from)).unwrap_or("up");
+            self.pace.tick().await;
+            ask(&mut self.client, json!({"type": "step", "to": to})).await;
+            loop {
+                let before = self.world.clone();
+                let message = self.take().await;
+                match message["type"].as_str() {
+                    Some("tide") => return (before, message),
+                    Some("stay") => break,
+                    Some("step") if self.is_mover(&message) => break,
+                    _ => {}
+                }
             }
         }
     }
