@@ -18,6 +18,9 @@ use crate::registry::{JoinError, Joined, Lost, Revision, StartFailure, TrappedEv
 use crate::routing::Args;
 use crate::share::Turns;
 
+/// How often a handshake tries another room when its own has just ended.
+const JOINS: usize = 3;
+
 /// Where a connection's events will be served.
 pub(super) enum Place {
     /// In an instance of its own, or, under the scope `event`, the first of them.
@@ -63,16 +66,38 @@ impl Handshake<'_> {
         upgrade: &Upgrade,
         admitted: &Admitted,
     ) -> Result<(Place, Acceptance), Refusal> {
-        let rooms = &self.revision.rooms;
-        let joined = match (&self.revision.manifest.scope, key) {
-            (Scope::Shared(instances), _) => rooms.spread(self.revision, *instances),
-            (_, Some(key)) => rooms.join(self.revision, &key).map_err(|full| self.no_seat(full, &key))?,
-            (_, None) => {
-                let instance = self.start(turns, upgrade.headers.len(), admitted).await?;
-                let (instance, acceptance) = turns.run(self.ask(instance, request, upgrade, admitted)).await?;
-                return Ok((Place::Own(Box::new(instance)), acceptance));
+        if matches!(self.revision.manifest.scope, Scope::Connection | Scope::Event) {
+            let instance = self.start(turns, upgrade.headers.len(), admitted).await?;
+            let (instance, acceptance) = turns.run(self.ask(instance, request, upgrade, admitted)).await?;
+            return Ok((Place::Own(Box::new(instance)), acceptance));
+        }
+        for _ in 0..JOINS {
+            let joined = self.join(key.as_ref())?;
+            if let Some(acceptance) = self.ask_room(&joined, request, upgrade, admitted).await? {
+                return Ok((Place::Room(joined), acceptance));
             }
-        };
+        }
+        Err(Refusal::unavailable("The handler has just trapped; it is started again.\n", 1))
+    }
+
+    fn join(&self, key: Option<&Arc<str>>) -> Result<Joined, Refusal> {
+        let rooms = &self.revision.rooms;
+        match (&self.revision.manifest.scope, key) {
+            (Scope::Room(_), Some(key)) => rooms.join(self.revision, key).map_err(|full| self.no_seat(full, key)),
+            (Scope::Shared(instances), _) => Ok(rooms.spread(self.revision, *instances)),
+            // Other scopes know no rooms.
+            _ => Err(Refusal::internal_error()),
+        }
+    }
+
+    /// Let a room decide, if it wants to; none when it ended meanwhile, by no fault of this handshake.
+    async fn ask_room(
+        &self,
+        joined: &Joined,
+        request: &Request,
+        upgrade: &Upgrade,
+        admitted: &Admitted,
+    ) -> Result<Option<Acceptance>, Refusal> {
         joined.started().await.map_err(|failure| {
             if joined.is_first && failure != StartFailure::Exhausted {
                 self.revision.breaker.trapped(admitted, Instant::now());
@@ -83,7 +108,7 @@ impl Handshake<'_> {
             }
         })?;
         if !self.revision.exports_upgrade() {
-            return Ok((Place::Room(joined), Acceptance::default()));
+            return Ok(Some(Acceptance::default()));
         }
         let asking = joined.upgrade(Box::new(request.clone()), self.verdict.is_allowed());
         // Its own time begins when its turn comes; this is for the events in front of it.
@@ -95,14 +120,12 @@ impl Handshake<'_> {
             return Err(Refusal::unavailable("The handler is busy.\n", RETRY_AFTER));
         };
         match answer {
-            Ok(answer) => Ok((Place::Room(joined), self.decided(answer, upgrade)?)),
+            Ok(answer) => self.decided(answer, upgrade).map(Some),
             Err(Lost::Trapped(kind)) => {
                 self.revision.breaker.trapped(admitted, Instant::now());
                 Err(not_answered(kind))
             }
-            Err(Lost::Elsewhere) => {
-                Err(Refusal::unavailable("The handler has just trapped; it is started again.\n", 1))
-            }
+            Err(Lost::Elsewhere) => Ok(None),
         }
     }
 

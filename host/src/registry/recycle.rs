@@ -23,7 +23,7 @@ impl Revision {
         let key = whose.key.as_deref();
         match handed {
             Ok(()) => {
-                tracing::debug!(deployment, connection, key, reason, "instance replaced");
+                tracing::debug!(target: "whimbrel::connection", deployment, connection, key, reason, "instance replaced");
                 self.deployment.metrics.recycled(reason);
                 Ok(())
             }

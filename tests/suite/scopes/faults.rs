@@ -231,10 +231,10 @@ async fn s04_a_trap_in_the_first_open_ends_the_room() {
 #[tokio::test]
 async fn s05_traps_from_several_addresses_close_the_room_and_no_other() {
     let host = rooms(guests::PROBE).limit("traps", "3").limit("trap_pause", "500ms").start().await;
-    for address in ["127.0.0.2:0", "127.0.0.3:0", "127.0.0.4:0"] {
+    for (traps, address) in [(1, "127.0.0.2:0"), (2, "127.0.0.3:0"), (3, "127.0.0.4:0")] {
         let status = status_from(address, &host, "/a?open=panic+in+open").await;
         assert!(status.starts_with("HTTP/1.1 101 "), "{address}: {status}");
-        host.wait_metric("whimbrel_instances{deployment=\"guest\",scope=\"room\",state=\"active\"}", 0.0).await;
+        host.wait_metric("whimbrel_traps_total{deployment=\"guest\",kind=\"fault\"}", f64::from(traps)).await;
     }
     let (status, retry, _) = refused(&host, "/a").await;
     assert_eq!((status, retry.as_str()), (503, "1"));
