@@ -100,7 +100,10 @@ async fn the_guest_decides_who_gives_way() {
     let host = host().await.start().await;
     let mut ann = Player::join(&host, "cove", "Ann").await;
     let mut ben = Player::join(&host, "cove", "Ben").await;
-    ann.until_comes("Ben").await;
+    ben.walk(SIDE * SIDE / 2 + SIDE / 2).await;
+    while ann.world.birds.get(&ben.seat) != ben.world.birds.get(&ben.seat) {
+        ann.take().await;
+    }
     let mut pushed = None;
     // Ben stands still, so Ann reaches him, and at last he has the edge at his back.
     while let Some(to) = way(ann.world.cell(ann.seat), ann.world.cell(ben.seat)) {

@@ -3,6 +3,7 @@
 //! Pure: the time comes with each call and chance from the room's name, so that the same steps make the same world.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +14,9 @@ pub(crate) const MAX_BIRDS: usize = 12;
 const SHELLS_PER_TIDE: usize = 20;
 const SHELLS_IN_SIGHT: usize = 5;
 /// A bird makes one step in this time.
-const STEP_MS: u64 = 100;
+const STEP: Duration = Duration::from_millis(100);
 /// So many steps may come at once, where the network held them up.
-const LATE_STEPS: u64 = 5;
+const LATE_STEPS: u32 = 5;
 
 /// A bird's place among the birds, and its colour.
 pub(crate) type Seat = usize;
@@ -39,7 +40,7 @@ pub(crate) struct Bird {
     tides: u32,
     /// When it has rested from all its steps.
     #[serde(skip)]
-    rested_at: u64,
+    rested_at: Instant,
 }
 
 #[derive(Clone, Default, Serialize)]
@@ -90,12 +91,8 @@ pub(crate) struct Flat {
 
 impl Flat {
     pub(crate) fn new(room: &str) -> Self {
-        let mut flat = Flat {
-            birds: BTreeMap::new(),
-            prints: [None; SIDE * SIDE],
-            shells: Shells::default(),
-            chance: Chance::of(room),
-        };
+        let (birds, prints, shells) = (BTreeMap::new(), [None; SIDE * SIDE], Shells::default());
+        let mut flat = Flat { birds, prints, shells, chance: Chance::of(room) };
         flat.wash();
         flat
     }
@@ -107,11 +104,11 @@ impl Flat {
     }
 
     /// A new bird, somewhere; none when all seats are taken.
-    pub(crate) fn arrive(&mut self, name: String) -> Option<Bird> {
+    pub(crate) fn arrive(&mut self, name: String, now: Instant) -> Option<Bird> {
         let seat = (0..MAX_BIRDS).find(|seat| !self.birds.contains_key(seat))?;
         let cell = self.free_cell();
         self.prints[cell] = Some(seat);
-        let bird = Bird { seat, name, cell, tides: 0, rested_at: 0 };
+        let bird = Bird { seat, name, cell, tides: 0, rested_at: now };
         self.birds.insert(seat, bird.clone());
         Some(bird)
     }
@@ -122,15 +119,11 @@ impl Flat {
         self.prints.iter_mut().filter(|print| **print == Some(seat)).for_each(|print| *print = None);
     }
 
-    /// A bird's step, at a time in milliseconds. None when it stays where it is: it is still resting, the flat ends
-    /// there, or a bird that cannot give way is there.
-    pub(crate) fn step(&mut self, seat: Seat, way: Way, now: u64) -> Option<Step> {
+    /// A bird's step. None when it stays where it is: it is still resting, the flat ends there, or a bird that cannot
+    /// give way is there.
+    pub(crate) fn step(&mut self, seat: Seat, way: Way, now: Instant) -> Option<Step> {
         let bird = self.birds.get_mut(&seat)?;
-        let rested_at = bird.rested_at.max(now) + STEP_MS;
-        if rested_at > now + LATE_STEPS * STEP_MS {
-            return None;
-        }
-        bird.rested_at = rested_at;
+        bird.rested_at = Some(bird.rested_at.max(now) + STEP).filter(|at| *at <= now + LATE_STEPS * STEP)?;
         let cell = next(bird.cell, way)?;
         let mut step = Step::default();
         if let Some(other) = self.bird_in(cell) {
@@ -146,11 +139,12 @@ impl Flat {
         if self.shells.left > 0 {
             return None;
         }
-        let count = |seat: Seat| self.prints.iter().filter(|print| **print == Some(seat)).count();
-        let most = self.birds.keys().map(|seat| count(*seat)).max();
-        let winners: Vec<Seat> = self.birds.keys().copied().filter(|seat| Some(count(*seat)) == most).collect();
-        for winner in &winners {
-            self.birds.entry(*winner).and_modify(|bird| bird.tides += 1);
+        let count = |bird: &Bird| self.prints.iter().filter(|print| **print == Some(bird.seat)).count();
+        let most = self.birds.values().map(count).max();
+        let mut winners = Vec::new();
+        for bird in self.birds.values_mut().filter(|bird| Some(count(bird)) == most) {
+            bird.tides += 1;
+            winners.push(bird.seat);
         }
         self.wash();
         Some(Tide { winners, shells: self.shells.clone() })
@@ -193,12 +187,11 @@ impl Flat {
 
     /// A cell without bird and shell; there are far more cells than these.
     fn free_cell(&mut self) -> Cell {
-        loop {
-            let cell = self.chance.below(SIDE * SIDE);
-            if self.bird_in(cell).is_none() && !self.shells.shells.contains(&cell) {
-                return cell;
-            }
+        let mut cell = self.chance.below(SIDE * SIDE);
+        while self.bird_in(cell).is_some() || self.shells.shells.contains(&cell) {
+            cell = self.chance.below(SIDE * SIDE);
         }
+        cell
     }
 }
 
@@ -217,7 +210,7 @@ fn touch(one: Cell, other: Cell) -> bool {
     (one % SIDE).abs_diff(other % SIDE) <= 1 && (one / SIDE).abs_diff(other / SIDE) <= 1
 }
 
-/// Numbers that look random and are not: splitmix64, begun with the FNV-1a hash of the room's name.
+/// Numbers that look random and are not: Knuth's linear congruence, begun with the FNV-1a hash of the room's name.
 struct Chance(u64);
 
 impl Chance {
@@ -227,11 +220,9 @@ impl Chance {
     }
 
     fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % bound as u64) as usize
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // The lower bits repeat soon.
+        (self.0 >> 33) as usize % bound
     }
 }
 

@@ -13,18 +13,12 @@ use flat::{Flat, MAX_BIRDS, Seat, Way};
 use protocol::{Ask, Tell};
 use whimbrel_sdk::{CloseInfo, Connection, Error, Handler, Message, Request, Result, connections, export};
 
-/// Messages that are no part of the game, and then the connection ends.
+/// After so many messages that are no part of the game the connection ends: the game's page sends none.
 const MAX_MISTAKES: u32 = 10;
 
-/// What the members share.
-struct Shore {
-    flat: Flat,
-    began: Instant,
-}
-
 thread_local! {
-    /// The instance serves one room, so there is one; the first member makes it.
-    static SHORE: RefCell<Option<Shore>> = const { RefCell::new(None) };
+    /// What the members share. The instance serves one room, so there is one; the first member makes it.
+    static FLAT: RefCell<Option<Flat>> = const { RefCell::new(None) };
 }
 
 /// One connection: somebody who watches, or plays.
@@ -35,112 +29,89 @@ struct Member {
 
 impl Handler for Member {
     fn open(connection: Connection, request: &Request) -> Result<Self> {
-        SHORE.with_borrow_mut(|shore| {
-            let shore = shore.get_or_insert_with(|| Shore {
-                flat: Flat::new(request.arg("room").unwrap_or_default()),
-                began: Instant::now(),
-            });
-            connection.send(Tell::Flat(shore.flat.view()).to_json()?)?;
-            Ok(Member { seat: None, mistakes: 0 })
-        })
+        let room = request.arg("room").unwrap_or_default();
+        FLAT.with_borrow_mut(|flat| {
+            let flat = flat.get_or_insert_with(|| Flat::new(room));
+            tell(&[connection], &Tell::Flat(flat.view()));
+        });
+        Ok(Member { seat: None, mistakes: 0 })
     }
 
     fn on_message(&mut self, connection: Connection, message: Message) -> Result {
-        if self.mistakes >= MAX_MISTAKES {
-            // It is closing, and what it sent before it knew still comes.
-            return Ok(());
+        // What comes behind the last mistake was sent before the page knew that it was.
+        if self.mistakes < MAX_MISTAKES
+            && let Err(problem) = self.answer(connection, &message)
+        {
+            self.mistakes += 1;
+            tell(&[connection], &Tell::Error { text: &problem });
+            if self.mistakes == MAX_MISTAKES {
+                connection.close(Some(1008), "too many messages that are no part of the game")?;
+            }
         }
-        let ask = match message.as_text().map(serde_json::from_str) {
-            Some(Ok(ask)) => ask,
-            Some(Err(error)) => return self.mistake(connection, &format!("not understood: {error}")),
-            None => return self.mistake(connection, "send text: one JSON object"),
-        };
-        match (self.seat, ask) {
-            (None, Ask::Join { name }) => match protocol::name(&name) {
-                Ok(name) => self.join(connection, name),
-                Err(problem) => self.mistake(connection, &problem),
-            },
-            (None, Ask::Step { .. }) => self.mistake(connection, "join first"),
-            (Some(_), Ask::Join { .. }) => self.mistake(connection, "you joined already"),
-            (Some(seat), Ask::Step { to }) => with_shore(|shore| shore.step(connection, seat, to)),
-        }
+        Ok(())
     }
 
     fn on_pong(&mut self, connection: Connection, _data: &[u8]) {
-        if let Ok(alive) = Tell::Alive.to_json() {
-            send(connection, &alive);
-        }
+        tell(&[connection], &Tell::Alive);
     }
 
     fn on_close(self, _connection: Connection, _info: CloseInfo) {
-        let Some(seat) = self.seat else { return };
-        let told = with_shore(|shore| {
-            shore.flat.leave(seat);
-            shore.tell(&Tell::Gone { seat })
-        });
-        told.unwrap_or_else(|failure| eprintln!("{}", failure.text()));
+        if let Some(seat) = self.seat {
+            with_flat(|flat| flat.leave(seat));
+            tell(&connections(), &Tell::Gone { seat });
+        }
     }
 }
 
 impl Member {
-    fn join(&mut self, connection: Connection, name: String) -> Result {
-        with_shore(|shore| {
-            let Some(bird) = shore.flat.arrive(name) else {
-                let text = format!("{MAX_BIRDS} birds are on the flat, and it holds no more");
-                send(connection, &Tell::Error { text: &text }.to_json()?);
-                return Ok(());
-            };
-            let seat = bird.seat;
-            self.seat = Some(seat);
-            shore.tell(&Tell::Come(&bird))?;
-            send(connection, &Tell::You { seat }.to_json()?);
-            Ok(())
-        })
-    }
-
-    /// Says what was wrong. The game's page makes no mistakes, so who makes many is something else.
-    fn mistake(&mut self, connection: Connection, text: &str) -> Result {
-        self.mistakes += 1;
-        send(connection, &Tell::Error { text }.to_json()?);
-        if self.mistakes >= MAX_MISTAKES {
-            connection.close(Some(1008), "too many messages that are no part of the game")?;
+    fn answer(&mut self, connection: Connection, message: &Message) -> Result<(), String> {
+        let text = message.as_text().ok_or("send text: one JSON object")?;
+        let ask = serde_json::from_str(text).map_err(|error| format!("not understood: {error}"))?;
+        match (self.seat, ask) {
+            (None, Ask::Join { name }) => self.join(connection, protocol::name(&name)?),
+            (None, Ask::Step { .. }) => return Err("join first".to_owned()),
+            (Some(_), Ask::Join { .. }) => return Err("you joined already".to_owned()),
+            (Some(seat), Ask::Step { to }) => with_flat(|flat| step(flat, connection, seat, to)),
         }
         Ok(())
+    }
+
+    fn join(&mut self, connection: Connection, name: String) {
+        let Some(bird) = with_flat(|flat| flat.arrive(name, Instant::now())) else {
+            // Whoever comes too late has made no mistake, and watches.
+            let text = format!("{MAX_BIRDS} birds are on the flat, and it holds no more");
+            return tell(&[connection], &Tell::Error { text: &text });
+        };
+        self.seat = Some(bird.seat);
+        tell(&connections(), &Tell::Come(&bird));
+        tell(&[connection], &Tell::You { seat: bird.seat });
     }
 }
 
-impl Shore {
-    fn step(&mut self, connection: Connection, seat: Seat, to: Way) -> Result {
-        let now = u64::try_from(self.began.elapsed().as_millis())?;
-        match self.flat.step(seat, to, now) {
-            Some(step) => self.tell(&Tell::Step(step))?,
-            None => send(connection, &Tell::Stay.to_json()?),
-        }
-        if let Some(tide) = self.flat.tide() {
-            self.tell(&Tell::Tide(tide))?;
-        }
-        Ok(())
+fn step(flat: &mut Flat, connection: Connection, seat: Seat, to: Way) {
+    match flat.step(seat, to, Instant::now()) {
+        Some(step) => tell(&connections(), &Tell::Step(step)),
+        None => tell(&[connection], &Tell::Stay),
     }
-
-    fn tell(&self, tell: &Tell) -> Result {
-        let message = tell.to_json()?;
-        connections().into_iter().for_each(|member| send(member, &message));
-        Ok(())
+    if let Some(tide) = flat.tide() {
+        tell(&connections(), &Tell::Tide(tide));
     }
 }
 
-/// Sends to a member. One that misses a change would have a wrong flat for ever, so a member that has no room for it is
+/// Sends to members. One that misses a change would have a wrong flat for ever, so a member that has no room for it is
 /// let go: it comes back, and begins with the whole flat.
-fn send(member: Connection, message: &str) {
-    if let Err(Error::BufferFull(_)) = member.send(message) {
-        // When it is closing already, that is what is wanted.
-        let _ = member.close(Some(1013), "reads too slowly");
+fn tell(members: &[Connection], tell: &Tell) {
+    let message = Message::from(tell.to_json());
+    for member in members {
+        if let Err(Error::BufferFull(_)) = member.send(message.clone()) {
+            // When it is closing already, that is what is wanted.
+            let _ = member.close(Some(1013), "reads too slowly");
+        }
     }
 }
 
-/// Runs on what the members share; the first `open` made it.
-fn with_shore(run: impl FnOnce(&mut Shore) -> Result) -> Result {
-    SHORE.with_borrow_mut(|shore| run(shore.as_mut().ok_or("no member has opened yet")?))
+fn with_flat<T>(run: impl FnOnce(&mut Flat) -> T) -> T {
+    FLAT.with_borrow_mut(|flat| run(flat.as_mut().expect("the first `open` makes it")))
 }
 
 export!(Member);

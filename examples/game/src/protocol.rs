@@ -47,18 +47,17 @@ pub(crate) enum Tell<'a> {
 
 impl Tell<'_> {
     /// The message as it is sent.
-    pub(crate) fn to_json(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string(self)
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("all of it is plain data")
     }
 }
 
 /// A name without control characters and outer spaces, of 1 to [`MAX_NAME`] characters.
 pub(crate) fn name(written: &str) -> Result<String, String> {
     let name: String = written.chars().filter(|character| !character.is_control()).collect();
-    match name.trim().chars().count() {
-        length if length == 0 || length > MAX_NAME => {
-            Err(format!("a name has 1 to {MAX_NAME} characters, not {length}"))
-        }
-        _ => Ok(name.trim().to_owned()),
+    let name = name.trim();
+    match name.chars().count() {
+        1..=MAX_NAME => Ok(name.to_owned()),
+        length => Err(format!("a name has 1 to {MAX_NAME} characters, not {length}")),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{Interval, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::support::{Client, TestHost};
 
@@ -88,7 +88,10 @@ impl Player {
     pub(super) async fn join(host: &TestHost, room: &str, name: &str) -> Player {
         let mut client = Client::connect(host, &format!("/game/{room}")).await;
         ask(&mut client, json!({"type": "join", "name": name})).await;
-        let mut player = Player { client, world: World::default(), seat: 0, pace: interval(STEP) };
+        let mut pace = interval(STEP);
+        // On a loaded machine a bird rests longer, and is not in haste afterwards.
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut player = Player { client, world: World::default(), seat: 0, pace };
         player.seat = number(&player.until("you").await["seat"]);
         player
     }
@@ -127,7 +130,8 @@ impl Player {
         }
     }
 
-    async fn take(&mut self) -> Value {
+    /// Takes in the next message.
+    pub(super) async fn take(&mut self) -> Value {
         let message = next(&mut self.client).await;
         self.world.apply(&message);
         message
