@@ -161,6 +161,23 @@ async fn metered_guests_have_instances_of_their_own() {
 }
 
 #[tokio::test]
+async fn what_a_connection_costs_has_all_of_its_instances() {
+    const TOTAL: &str = "whimbrel_instructions_total{deployment=\"guest\"}";
+    let host = metered(guests::HANDOVER).limit("recycle_events", "2").start().await;
+    // Those of the trial instance.
+    let before = Metrics::read(&host).await.value(TOTAL);
+    let mut client = Client::connect(&host, "/").await;
+    for number in 1..=5 {
+        assert!(client.ask("a").await.ends_with(&format!("generation={}", number / 2)));
+    }
+    client.close(1000, "").await;
+    let closed = host.wait_log("connection closed").await;
+    let total: f64 = field(&closed, "instructions").and_then(|text| text.parse().ok()).expect("a count");
+    assert_eq!(Metrics::read(&host).await.value(TOTAL) - before, total, "{closed}");
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn as_many_metered_instances_as_there_are_instances_are_refused() {
     let ended = metered(guests::MINIMAL).host("[host]\ninstances = 4\nmetered_instances = 4").fails().await;
     assert_eq!(ended.status.code(), Some(2), "{}", ended.log);
@@ -177,4 +194,6 @@ async fn check_shows_how_a_guest_is_measured() {
     let output = within("check", command.output()).await.expect("check can be run");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("\n  metering   fuel\n"), "{text}");
+    let scope = "\n  scope      connection\n  fits       every scope (it does not say)\n";
+    assert!(text.contains(scope), "{text}");
 }
