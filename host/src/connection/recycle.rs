@@ -72,8 +72,12 @@ impl Connection {
     fn not_recycled(&self, due: Due, error: HandOver) {
         let (deployment, connection) = (&self.revision.deployment.name, self.outbound.id.0);
         tracing::warn!(deployment, connection, reason = due.name(), "the instance is not replaced: {error}");
-        if let HandOver::Failed { function, trap, remains } = error {
-            self.revision.trapped(self.between_events(function), trap, remains);
+        match error {
+            HandOver::Failed { function, trap, remains } => {
+                self.revision.trapped(self.between_events(function), trap, remains);
+            }
+            HandOver::Exhausted => self.revision.deployment.hits.count(self.revision.manifest.metering.instances()),
+            HandOver::Declined(_) | HandOver::Refused(_) | HandOver::Lost(_) => {}
         }
     }
 
