@@ -42,13 +42,13 @@ pub(crate) fn limits<'a>(
         let interval = humantime::format_duration(interval);
         report.item(&item, format!("{} is longer than the ping interval, {interval}", item.shown));
     }
-    limits.fit_ping_timeout();
     if let (Some(item), Some(mark)) = (recycle_at, limits.recycle_at)
         && mark > limits.memory as u64
     {
         let memory = bytesize::ByteSize(limits.memory as u64);
         report.item(&item, format!("{} is never reached: the limit of memory is {memory}", item.shown));
     }
+    limits.fit();
     limits
 }
 
