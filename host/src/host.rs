@@ -286,6 +286,7 @@ impl Told {
 
     fn tell(&self) {
         let Told { instances, max_map_count, wanted } = self;
+        metrics::instances_limit(*instances);
         tracing::info!("host.instances: {instances}; vm.max_map_count = {max_map_count}");
         if let Some((asked, name, needed)) = wanted {
             tracing::warn!(

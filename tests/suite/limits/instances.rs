@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::connections::{connects_in_the_end, is_turned_away};
+use crate::support::metrics::Metrics;
 use crate::support::{Client, TestHost, guests};
 
 fn max_map_count() -> u64 {
@@ -41,10 +42,14 @@ async fn more_instances_than_the_machine_holds_are_a_mistake_of_the_host_config(
 
 #[tokio::test]
 async fn a_host_says_when_the_machine_holds_fewer_instances_than_connections_are_wanted() {
-    let host = TestHost::serving(guests::MINIMAL).host("[host]\nconnections = 1000000").start().await;
+    let host = TestHost::serving(guests::MINIMAL)
+        .host("metrics = \"127.0.0.1:0\"\n[host]\nconnections = 1000000")
+        .start()
+        .await;
     let line = host.wait_log("host.instances: ").await;
     assert!(line.ends_with(&format!("; vm.max_map_count = {}", max_map_count())), "{line}");
     let most = line.split("host.instances: ").nth(1).and_then(|rest| rest.split(';').next()).expect("a number");
+    assert_eq!(Metrics::read(&host).await.value("whimbrel_instances_limit").to_string(), most);
     if most != "20000" {
         let line = host.wait_log("host.connections: 1000000").await;
         assert!(line.contains("each connection of \"guest\" has an instance"), "{line}");
@@ -101,11 +106,12 @@ async fn large_data_is_that_of_the_component_in_every_instance() {
 #[tokio::test]
 async fn guests_with_little_and_with_much_data_share_the_instances() {
     let host = TestHost::serving(guests::ECHO)
-        .host("[host]\ninstances = 4")
+        .host("metrics = \"127.0.0.1:0\"\n[host]\ninstances = 4")
         .and_serving("large", guests::LARGE_DATA)
         .route("/large")
         .start()
         .await;
+    assert_eq!(Metrics::read(&host).await.value("whimbrel_instances_limit"), 4.0);
     let mut large = Client::connect(&host, "/large").await;
     is_turned_away(&host, "/large", "This host has all the instances").await;
     let mut small = Vec::new();
