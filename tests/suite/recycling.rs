@@ -30,8 +30,8 @@ async fn state_and_attachments_survive() {
         assert_eq!(client.ask("a").await, expected);
     }
     assert_eq!(recycled(&host, "events").await, 2.0);
-    assert!(host.log_text().contains("restored 1 connections"), "{}", host.log_text());
-    assert!(host.log_text().contains("instance replaced"), "{}", host.log_text());
+    host.wait_log("restored 1 connections").await;
+    host.wait_log("instance replaced").await;
     client.close(1000, "").await;
     host.wait_log("closed 1 messages=6 total=6 generation=2").await;
     host.stop().await;
