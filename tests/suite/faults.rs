@@ -185,12 +185,7 @@ async fn f11_the_thread_that_is_watched_ticks_for_all_guests() {
 
 #[tokio::test]
 async fn f11_without_ticks_the_host_ends_itself() {
-    let host = TestHost::serving(guests::MINIMAL)
-        .and_serving("metered", guests::MINIMAL)
-        .route("/metered")
-        .manifest("metering = \"fuel\"")
-        .start()
-        .await;
+    let host = TestHost::serving(guests::MINIMAL).start().await;
     serves(&host).await;
     let ticker = ticker(&host);
     let mut stopper = Command::new("python3");

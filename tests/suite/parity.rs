@@ -42,15 +42,21 @@ async fn whimbrel_differs_from_tornado_only_where_it_is_meant_to() {
     compare("\"connection\"", &[]).await;
 }
 
-/// Those that trap, as that ends more than one connection where they share an instance.
-const TRAPS: [&str; 3] = ["A1-10d", "A2-21c", "A2-21d"];
+/// Those that trap, as that ends more than one connection where they share an instance; and one in which two connections
+/// do something at the same time, whose order is then that of the instance.
+const ALONE: [&str; 4] = ["A1-10d", "A2-21c", "A2-21d", "A2-28"];
 
 #[tokio::test]
 async fn a_shared_instance_differs_no_more() {
-    compare("{ shared = 3 }", &TRAPS).await;
+    compare("{ shared = 3 }", &ALONE).await;
 }
 
 #[tokio::test]
 async fn a_room_differs_no_more() {
-    compare("{ room = \"all\" }", &TRAPS).await;
+    compare("{ room = \"all\" }", &ALONE).await;
+}
+
+#[tokio::test]
+async fn an_instance_per_event_differs_no_more() {
+    compare("\"event\"", &[]).await;
 }

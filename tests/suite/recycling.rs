@@ -30,8 +30,8 @@ async fn state_and_attachments_survive() {
         assert_eq!(client.ask("a").await, expected);
     }
     assert_eq!(recycled(&host, "events").await, 2.0);
-    assert!(host.log_text().contains("restored 1 connections"), "{}", host.log_text());
-    assert!(host.log_text().contains("instance replaced"), "{}", host.log_text());
+    host.wait_log("restored 1 connections").await;
+    host.wait_log("instance replaced").await;
     client.close(1000, "").await;
     host.wait_log("closed 1 messages=6 total=6 generation=2").await;
     host.stop().await;
@@ -134,6 +134,41 @@ async fn what_does_not_hand_over_goes_on() {
         drop(client);
         host.stop().await;
     }
+}
+
+#[tokio::test]
+async fn without_a_free_instance_the_old_one_goes_on() {
+    let host =
+        TestHost::serving(guests::HANDOVER).limit("recycle_events", "2").host("[host]\ninstances = 2").start().await;
+    let mut client = Client::connect(&host, "/").await;
+    let other = Client::connect(&host, "/").await;
+    assert_eq!(client.ask("a").await, "a messages=1 total=1 generation=0");
+    assert_eq!(client.ask("a").await, "a messages=2 total=2 generation=0");
+    host.wait_log_count("the instance is not replaced: no instance is free", 2).await;
+    other.close(1000, "").await;
+    // Two events after the second attempt there is one.
+    assert_eq!(client.ask("a").await, "a messages=3 total=3 generation=0");
+    assert_eq!(client.ask("a").await, "a messages=4 total=4 generation=0");
+    assert_eq!(client.ask("a").await, "a messages=5 total=5 generation=1");
+    drop(client);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_leaves_during_a_hand_over_is_told_of_once() {
+    let host = handover("1").start().await;
+    for connection in 1..=30 {
+        let mut raw = Raw::open(&host, "/").await;
+        // While the burst is worked off, each event has its own instance.
+        for _ in 0..10 {
+            raw.send_frame(TEXT, b"a").await;
+        }
+        drop(raw);
+        host.wait_log(&format!("closed {connection} messages=")).await;
+    }
+    let log = host.stop().await;
+    assert_eq!(log.matches("INFO closed ").count(), 30, "{log}");
+    assert!(!log.contains("ERROR"), "{log}");
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ mod wasi;
 
 pub use artifact::{Artifact, LoadError};
 pub use backtrace::Backtrace;
+pub use capacity::Contents;
 pub use engine::{Engine, EngineError, EngineSettings};
 pub use fit::Fit;
 pub use instance::{Instance, StartError};

@@ -30,8 +30,12 @@ impl Revision {
             Err(HandOver::Lost(trap)) => Err(trap),
             Err(error) => {
                 tracing::warn!(deployment, connection, key, reason, "the instance is not replaced: {error}");
-                if let HandOver::Failed { function, trap, remains } = error {
-                    self.trapped(TrappedEvent { function, ..whose.clone() }, trap, remains);
+                match error {
+                    HandOver::Failed { function, trap, remains } => {
+                        self.trapped(TrappedEvent { function, ..whose.clone() }, trap, remains);
+                    }
+                    HandOver::Exhausted => self.deployment.hits.count(self.manifest.metering.instances()),
+                    HandOver::Declined(_) | HandOver::Refused(_) | HandOver::Lost(_) => {}
                 }
                 Ok(())
             }

@@ -1,4 +1,4 @@
-//! How many connections there may be: per deployment, per host, per peer, and how many instances.
+//! How many connections there may be: per deployment, per host, per peer.
 
 use std::net::SocketAddr;
 
@@ -10,14 +10,14 @@ use crate::support::raw::Request;
 use crate::support::{Client, Raw, TestHost, guests, within};
 
 /// A refused client is told when to come back.
-async fn is_turned_away(host: &TestHost, path: &str, why: &str) {
+pub(super) async fn is_turned_away(host: &TestHost, path: &str, why: &str) {
     let refused = refusal(Client::try_connect(host, path, &[]).await);
     assert_eq!((refused.status().as_u16(), header(&refused, "retry-after")), (503, "5"), "{}", body(&refused));
     assert!(body(&refused).contains(why), "{}", body(&refused));
 }
 
 /// Connects as soon as a place is free again: it is given back a moment after the peer has heard the end.
-async fn connects_in_the_end(host: &TestHost, path: &str) -> Client {
+pub(super) async fn connects_in_the_end(host: &TestHost, path: &str) -> Client {
     let trying = async {
         loop {
             if let Ok((client, _)) = Client::try_connect(host, path, &[]).await {
@@ -84,26 +84,4 @@ pub(crate) async fn status_from(address: &str, host: &TestHost, path: &str) -> S
     let mut line = vec![0; 13];
     within("the status", stream.read_exact(&mut line)).await.expect("the host answers");
     String::from_utf8(line).expect("a status line is text")
-}
-
-#[tokio::test]
-async fn instances_of_the_host() {
-    let host = TestHost::serving(guests::MINIMAL).host("[host]\ninstances = 2").start().await;
-    let first = Client::connect(&host, "/").await;
-    let mut second = Client::connect(&host, "/").await;
-    is_turned_away(&host, "/", "This host has all the instances").await;
-    host.wait_log("host.instances: all are in use").await;
-    first.close(1000, "").await;
-    connects_in_the_end(&host, "/").await;
-    assert_eq!(second.ask("two").await, "two");
-    drop(second);
-    host.stop().await;
-}
-
-#[tokio::test]
-async fn more_instances_than_the_machine_holds_are_a_mistake_of_the_host_config() {
-    let ended = TestHost::serving(guests::MINIMAL).host("[host]\ninstances = 100000000").fails().await;
-    assert_eq!(ended.status.code(), Some(2), "{}", ended.log);
-    let advice = "sysctl vm.max_map_count=";
-    assert!(ended.log.contains("host.instances: 100000000") && ended.log.contains(advice), "{}", ended.log);
 }
