@@ -89,6 +89,26 @@ impl Connection {
         Ok(host::inspect(self.0)?)
     }
 
+    /// Keeps at most 16 KiB with the connection, in place of what was kept before; an empty slice keeps nothing. The host
+    /// has them to the connection's end, whatever happens to this instance. Still allowed in
+    /// [`Handler::on_close`](crate::Handler::on_close).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`], [`Error::UnknownConnection`] once it is gone.
+    pub fn attach(self, data: &[u8]) -> Result<(), Error> {
+        Ok(host::attach(self.0, data)?)
+    }
+
+    /// What was attached last; empty when nothing was. Still allowed in [`Handler::on_close`](crate::Handler::on_close).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownConnection`] once the connection is gone.
+    pub fn attachment(self) -> Result<Vec<u8>, Error> {
+        Ok(host::attachment(self.0)?)
+    }
+
     /// Delivers what is published under a topic (1 to 256 bytes) to this connection's peer, until it ends.
     ///
     /// # Errors
@@ -112,6 +132,13 @@ impl fmt::Display for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// The connections of this instance, in the order of their ids: from their [`Handler::open`](crate::Handler::open) until
+/// their [`Handler::on_close`](crate::Handler::on_close) returns.
+#[must_use]
+pub fn connections() -> Vec<Connection> {
+    host::connections().into_iter().map(Connection).collect()
 }
 
 /// Sends a message to every subscriber of a topic but those named, in the same order for all; yields how many

@@ -16,7 +16,7 @@ mod request;
 pub use bindings::exports::whimbrel::websocket::upgrade::Refusal;
 pub use bindings::whimbrel::websocket::connection::Info;
 pub use bindings::whimbrel::websocket::types::{Arg, CloseCause, CloseInfo, Message, Request};
-pub use connection::{Connection, publish};
+pub use connection::{Connection, connections, publish};
 pub use error::{Error, Failure, Result};
 pub use handler::Handler;
 

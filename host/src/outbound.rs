@@ -3,6 +3,7 @@
 //! Guests, publications and tungstenite's control frames all append to it under one lock, so what leaves is in the
 //! order in which it was queued. Only the connection's task takes from it.
 
+mod attachment;
 mod budget;
 mod queue;
 

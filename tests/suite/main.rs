@@ -4,6 +4,7 @@
 
 mod support;
 
+mod attachments;
 mod back_pressure;
 mod browser;
 mod chat;

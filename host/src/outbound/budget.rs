@@ -12,7 +12,8 @@ use crate::hits::Hits;
 use crate::ids::ConnectionId;
 use crate::metrics;
 
-/// Bytes by which a part of a connection's buffers has to change before the budget hears of it.
+/// Bytes by which a part of a connection's buffers has to change before the budget hears of it; attachments change rarely,
+/// and are told as they are.
 const STEP: usize = 16 * 1024;
 
 /// What a connection holds in the memory of the host.
@@ -24,6 +25,17 @@ pub enum Part {
     Partial,
     /// Messages that the guest was called with, or will be.
     Calls,
+    /// What the guest has attached.
+    Attachment,
+}
+
+impl Part {
+    fn step(self) -> usize {
+        match self {
+            Part::Attachment => 1,
+            Part::Queue | Part::Partial | Part::Calls => STEP,
+        }
+    }
 }
 
 /// The buffers of all connections of a host.
@@ -34,7 +46,7 @@ pub struct Budget {
     used: AtomicUsize,
     /// The machine, or the process's group, is short of memory whatever these buffers hold.
     is_pressed: AtomicBool,
-    /// The connections that have once held a step.
+    /// The connections that have once held a step, or an attachment.
     holders: Mutex<BTreeMap<ConnectionId, Weak<Outbound>>>,
     /// Held by the one who chooses who goes.
     choosing: Mutex<()>,
@@ -45,13 +57,13 @@ pub struct Budget {
 #[derive(Debug, Default)]
 pub(super) struct Account {
     /// The same as in `held`, to be compared with before the lock is taken.
-    known: [AtomicUsize; 3],
+    known: [AtomicUsize; 4],
     held: Mutex<Held>,
 }
 
 #[derive(Debug, Default)]
 struct Held {
-    parts: [usize; 3],
+    parts: [usize; 4],
     is_holder: bool,
     /// Told to go: its bytes count no more.
     is_evicted: bool,
@@ -163,7 +175,7 @@ impl Account {
     pub(super) fn settle(&self, outbound: &Outbound, part: Part, bytes: usize) -> bool {
         let Some(known) = self.known.get(part as usize) else { return false };
         let before = known.load(Ordering::Relaxed);
-        if before == bytes || (bytes != 0 && before.abs_diff(bytes) < STEP) {
+        if before == bytes || (bytes != 0 && before.abs_diff(bytes) < part.step()) {
             return false;
         }
         known.store(bytes, Ordering::Relaxed);
@@ -194,10 +206,10 @@ impl Account {
         if std::mem::replace(&mut held.is_evicted, true) {
             return None;
         }
-        let [queue, partial, calls] = std::mem::take(&mut held.parts);
-        let sum = queue + partial + calls;
-        budget.used.fetch_sub(sum, Ordering::Relaxed);
-        Some((sum, queue > partial + calls))
+        let [queue, partial, calls, attachment] = std::mem::take(&mut held.parts);
+        let rest = partial + calls + attachment;
+        budget.used.fetch_sub(queue + rest, Ordering::Relaxed);
+        Some((queue + rest, queue > rest))
     }
 
     fn sum(&self) -> usize {
@@ -223,7 +235,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Capacity, Rest};
+    use super::super::attachment::ATTACHMENT;
+    use super::super::{Capacity, Rest, SendError};
     use super::*;
 
     fn is_evicted(connection: &Outbound) -> bool {
@@ -303,6 +316,25 @@ mod tests {
         assert!(is_evicted(&slow) && !slow.is_open() && !is_evicted(&other));
         assert_eq!(wishes(&slow), [Wish::GiveUp]);
         assert_eq!(budget.used(), 5 * STEP);
+    }
+
+    #[test]
+    fn attachments_count_to_the_byte_and_to_the_end() {
+        let budget = budget(10 * STEP);
+        let connection = connection(1, &budget);
+        connection.attach(b"12345").unwrap();
+        assert_eq!(budget.used(), 5);
+        connection.attach(b"123").unwrap();
+        connection.close();
+        connection.release();
+        assert_eq!((budget.used(), connection.attachment().as_deref()), (3, Some(&b"123"[..])));
+        connection.attach(b"").unwrap();
+        assert_eq!((budget.used(), connection.attachment()), (0, None));
+        connection.attach(&[0; ATTACHMENT]).unwrap();
+        assert_eq!(connection.attach(&[0; ATTACHMENT + 1]), Err(SendError::TooLarge(ATTACHMENT)));
+        assert_eq!(budget.used(), ATTACHMENT);
+        drop(connection);
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(super) struct Queue {
     pub(super) sleep: Sleep,
     pub(super) writer: Option<Waker>,
     pub(super) topics: BTreeSet<Arc<str>>,
+    pub(super) attachment: Option<Arc<[u8]>>,
 }
 
 /// What the task finds before it sleeps.

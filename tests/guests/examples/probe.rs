@@ -45,6 +45,11 @@ impl Handler for Probe {
             kebab(&format!("{cause:?}")),
             self.messages,
         );
+        let kept = attachment(connection);
+        if kept != "ok \"\"" {
+            let attached = connection.attach(b"last words");
+            println!("event kept id={connection} {kept}; {attached:?} {}", attachment(connection));
+        }
     }
 
     fn on_ping(&mut self, connection: Connection, data: &[u8]) {
@@ -156,6 +161,12 @@ fn call(connection: Connection, name: &str, argument: &str) -> Option<String> {
         "inspect" => connection.inspect().map_or_else(|error| format!("error {error:?}"), |it| shown(&it)),
         "subscribe" => result(connection.subscribe(argument)),
         "unsubscribe" => result(connection.unsubscribe(argument)),
+        "connections" => format!("{:?}", whimbrel_sdk::connections().iter().map(|it| it.id()).collect::<Vec<_>>()),
+        "attach" => result(connection.attach(argument.as_bytes())),
+        "attach-size" => result(connection.attach(&vec![b'a'; argument.parse().ok()?])),
+        "attach-to" => result(Connection::from_id(first.parse().ok()?).attach(rest.as_bytes())),
+        "attachment" => attachment(connection),
+        "attachment-of" => attachment(Connection::from_id(argument.parse().ok()?)),
         "publish" => result(publish(first, rest, &[])),
         "publish-others" => result(publish(first, rest, &[connection])),
         _ => return None,
@@ -165,6 +176,15 @@ fn call(connection: Connection, name: &str, argument: &str) -> Option<String> {
 fn result<T: Debug>(result: Result<T, Error>) -> String {
     match result {
         Ok(value) => format!("ok {value:?}").trim_end_matches(" ()").to_owned(),
+        Err(error) => format!("error {error:?}"),
+    }
+}
+
+/// Short ones as they are, others by their size.
+fn attachment(connection: Connection) -> String {
+    match connection.attachment() {
+        Ok(data) if data.len() > 64 => format!("ok {} bytes", data.len()),
+        Ok(data) => format!("ok {:?}", String::from_utf8_lossy(&data)),
         Err(error) => format!("error {error:?}"),
     }
 }

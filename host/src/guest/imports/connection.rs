@@ -4,7 +4,7 @@ use bytes::Bytes;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Linker, Lower, WasmList};
 
-use super::{GuestMessage, clamp, on_connection, pause, refused};
+use super::{GuestMessage, attachments, clamp, on_connection, pause, refused};
 use crate::guest::state::State;
 use crate::guest::types::Error;
 use crate::message::Opcode;
@@ -47,7 +47,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     interface.func_wrap("set-nodelay", |store: StoreContextMut<'_, State>, (id, on): (u32, bool)| {
         Ok((on_connection(&store, id, |connection| Ok(connection.wish(Wish::NoDelay(on))?)),))
     })?;
-    interface.func_wrap("inspect", inspect)
+    interface.func_wrap("inspect", inspect)?;
+    attachments::add_to_linker(&mut interface)
 }
 
 fn send(

@@ -1,5 +1,6 @@
 //! What guests import from the host.
 
+mod attachments;
 mod connection;
 mod topics;
 
