@@ -16,6 +16,11 @@ async fn rust() {
     passes_all_cases("rust").await;
 }
 
+#[tokio::test]
+async fn c() {
+    passes_all_cases("c").await;
+}
+
 /// Builds the guest of this language, serves it, runs every case, and compares what fails with the checked-in table.
 async fn passes_all_cases(language: &str) {
     let folder = project::build(language).await;
