@@ -21,6 +21,11 @@ async fn c() {
     passes_all_cases("c").await;
 }
 
+#[tokio::test]
+async fn cpp() {
+    passes_all_cases("cpp").await;
+}
+
 /// Builds the guest of this language, serves it, runs every case, and compares what fails with the checked-in table.
 async fn passes_all_cases(language: &str) {
     let folder = project::build(language).await;

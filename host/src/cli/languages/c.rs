@@ -4,7 +4,7 @@ use super::compiler::{self, COMPILERS, Dialect};
 use super::recipe::{Project, Step};
 use super::{File, Profile};
 
-const DIALECT: Dialect = Dialect { title: "C", zig: &["cc"], clang: &[], extensions: &["c"] };
+const DIALECT: Dialect = Dialect { title: "C", zig: &["cc"], clang: &[], extensions: &["c"], c_too: false };
 
 pub(super) const PROFILE: Profile = Profile {
     title: DIALECT.title,
@@ -15,7 +15,7 @@ pub(super) const PROFILE: Profile = Profile {
         ("README.md", include_str!("../../../templates/c/README.md.txt")),
         (".gitignore", include_str!("../../../templates/c/gitignore.txt")),
     ],
-    support: SUPPORT,
+    support: BINDINGS,
     wit: true,
     project_files: &[&["handler.c"]],
 };
@@ -27,7 +27,7 @@ macro_rules! support_files {
 }
 
 /// The header for handlers, and the generated bindings under it.
-pub(super) const SUPPORT: &[File] =
+pub(super) const BINDINGS: &[File] =
     support_files!["websocket_handler_with_upgrade.c", "websocket_handler_with_upgrade.h", "whimbrel.c", "whimbrel.h",];
 
 /// Compile and link, then make the component.
