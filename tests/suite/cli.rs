@@ -1,6 +1,7 @@
 //! The command line: every subcommand as a script calls it, what it prints where, and its exit codes.
 
 mod dev;
+mod languages;
 mod mistakes;
 
 use std::path::Path;
