@@ -22,7 +22,7 @@ pub(super) const PROFILE: Profile = Profile {
 };
 
 /// The version that the module is written in: the language changes from one to the next.
-const NEEDED: &[super::Program] = &[super::Program { minimum: &[0, 16], ..ZIG }];
+const NEEDED: &[super::Program] = &[super::Program { minimum: &[0, 17], ..ZIG }];
 
 /// What the compiler is told: a library for the host to call, with checks of its bounds and overflows. Its default stack of
 /// 16 MiB would be every instance's own.
