@@ -21,6 +21,7 @@ mod fairness;
 mod game;
 mod handshake;
 mod hostile;
+mod languages;
 mod limits;
 mod logs;
 mod metering;
