@@ -40,15 +40,16 @@ pub(super) fn run(bed: &Bed<'_>, rooms: usize) -> anyhow::Result<()> {
         clients.push(Client::start(host.target(), number * rooms, share)?);
     }
     let mut reached = 0;
-    let mut stops = Vec::new();
+    let mut stops: Vec<String> = Vec::new();
     for client in &mut clients {
         reached += client.told("opened ")?.parse::<usize>()?;
         stops.push(client.told("stopped ")?);
     }
+    stops.dedup();
     let (time, cpu) = (began.elapsed().as_secs_f64(), (usage::cpu_time(host.pid())? - cpu).as_secs_f64());
     let counted = scrape(&metrics)?;
     let full = Host::look(&host)?;
-    eprintln!("{reached} rooms after {time:.1} s; {:?}", stops);
+    eprintln!("{reached} rooms after {time:.1} s; {stops:?}");
     let (began, cpu_before) = (Instant::now(), usage::cpu_time(host.pid())?);
     for client in &mut clients {
         client.tell()?;
@@ -70,7 +71,7 @@ pub(super) fn run(bed: &Bed<'_>, rooms: usize) -> anyhow::Result<()> {
             "server-CPU-microseconds per such message, to two members",
             format!("{:.1}", 1e6 * spoke_cpu / answered as f64 / 2.0),
         ),
-        ("handshakes per second", table::number(connections / time)),
+        ("handshakes per second, a pause of 1 s included", table::number(connections / time)),
         ("handshakes per server-CPU-second", table::number(connections / cpu)),
         ("resident, before and with all", format!("{} and {} MiB", empty.resident / 1024, full.resident / 1024)),
         ("bytes per room with its connections, resident", table::number(per_room(|host| host.resident))),
@@ -81,6 +82,10 @@ pub(super) fn run(bed: &Bed<'_>, rooms: usize) -> anyhow::Result<()> {
     ] {
         println!("| {name} | {value} |");
     }
+    print_log(&host)
+}
+
+fn print_log(host: &Running) -> anyhow::Result<()> {
     let log = host.log()?;
     println!("\nThe host's log:\n\n```\n{}\n```", log.lines().take(20).collect::<Vec<_>>().join("\n"));
     Ok(())
@@ -248,11 +253,17 @@ async fn open_some(
             Ok(pair) => rooms.push(pair),
             Err(error) => {
                 is_over.store(true, Ordering::Relaxed);
-                return (rooms, Some(format!("{error:#}")));
+                return (rooms, Some(reason(&format!("{error:#}"))));
             }
         }
     }
     (rooms, None)
+}
+
+/// Of a refusal its text alone.
+fn reason(error: &str) -> String {
+    let said = error.rsplit("\\r\\n\\r\\n").next().unwrap_or(error);
+    said.trim_end_matches('"').trim_end_matches("\\n").to_owned()
 }
 
 /// A message from one to the other, and one back.
