@@ -14,7 +14,7 @@ pub fn describe() {
     describe_counter!("whimbrel_panics_total", "Tasks of the host that panicked");
     describe_counter!("whimbrel_host_log_lines_dropped_total", "Log lines that nobody took from stderr in time");
     describe_gauge!("whimbrel_revision", "The revision that new connections meet");
-    describe_gauge!("whimbrel_circuit_open", "Circuits opened by traps: peer addresses refused, and one for everybody");
+    describe_gauge!("whimbrel_circuit_open", "Circuits opened by traps: peer addresses, rooms, everybody");
     describe_counter!("whimbrel_connections_total", "WebSocket connections opened");
     describe_counter!("whimbrel_closes_total", "WebSocket connections ended, by cause");
     describe_counter!("whimbrel_handshakes_refused_total", "Handshakes refused, by HTTP status");

@@ -27,6 +27,7 @@ mod memory;
 mod output;
 mod parity;
 mod protocol;
+mod recycling;
 mod routes;
 mod sandbox;
 mod scopes;

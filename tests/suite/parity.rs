@@ -54,3 +54,8 @@ async fn a_shared_instance_differs_no_more() {
 async fn a_room_differs_no_more() {
     compare("{ room = \"all\" }", &TRAPS).await;
 }
+
+#[tokio::test]
+async fn an_instance_per_event_differs_no_more() {
+    compare("\"event\"", &[]).await;
+}

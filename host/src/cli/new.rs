@@ -66,8 +66,10 @@ const SDK: &[Template] = sdk_files![
     "src/guide.md",
     "src/handler.rs",
     "src/lib.rs",
+    "src/lifecycle_bindings.rs",
     "src/message.rs",
     "src/request.rs",
+    "src/resume.rs",
 ];
 
 /// What cargo or rustc do not accept, or not beside the SDK, though a manifest would.

@@ -1,19 +1,20 @@
-//! The engine: one per host, with its pool of instances and the thread that ticks its epochs. A second one, which counts
-//! instructions, exists only when a deployment asks for that: counting costs every guest that is compiled for it.
+//! The engine: one per host, with its pool of instances. A second one, which counts instructions, exists only when a
+//! deployment asks for that: counting costs every guest that is compiled for it. One thread ticks the epochs of both.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::thread;
 
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use super::state::State;
+use super::ticks::Ticks;
 use super::{cache, imports};
 use crate::host_config::{CoreDumpSettings, HostConfig};
-use crate::limits::{EPOCH_TICK, KEYS};
+use crate::limits::KEYS;
 use crate::manifest::Metering;
 
 /// Tables that a typical component needs; std Rust has two.
@@ -87,6 +88,9 @@ pub enum EngineError {
          for such deployments from the start"
     )]
     NoneMetered,
+    /// No thread for the ticks of the epochs.
+    #[error("cannot start a thread: {0}")]
+    Ticks(#[from] io::Error),
 }
 
 /// wasmtime's engines with the linker for guests. Clones share them.
@@ -94,6 +98,7 @@ pub enum EngineError {
 pub struct Engine {
     plain: Core,
     metered: Arc<Mutex<Option<Core>>>,
+    ticks: Ticks,
     settings: Arc<EngineSettings>,
 }
 
@@ -103,7 +108,6 @@ pub(super) struct Core {
     pub(super) inner: wasmtime::Engine,
     pub(super) linker: Arc<Linker<State>>,
     pub(super) metering: Metering,
-    ticks: Arc<AtomicU64>,
     cache: Option<PathBuf>,
 }
 
@@ -116,13 +120,14 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// Reserve the pool, link the imports and start the epoch ticks.
     pub fn new(settings: &EngineSettings) -> Result<Self, EngineError> {
-        let plain = Core::new(settings, Metering::Time)?;
-        Ok(Engine { plain, metered: Arc::default(), settings: Arc::new(settings.clone()) })
+        let ticks = Ticks::start()?;
+        let plain = Core::new(settings, Metering::Time, &ticks)?;
+        Ok(Engine { plain, metered: Arc::default(), ticks, settings: Arc::new(settings.clone()) })
     }
 
     /// Counts the epochs while the engine lives: without them no limit of a guest holds.
     pub fn ticks(&self) -> Weak<AtomicU64> {
-        Arc::downgrade(&self.plain.ticks)
+        self.ticks.count()
     }
 
     /// Where core dumps are kept; none: there are none.
@@ -142,19 +147,25 @@ impl Engine {
         if self.settings.metered_instances == 0 {
             return Err(EngineError::NoneMetered);
         }
-        let core = Core::new(&self.settings, metering)?;
+        let core = Core::new(&self.settings, metering, &self.ticks)?;
         Ok(metered.insert(core).clone())
     }
 }
 
 impl Core {
-    fn new(settings: &EngineSettings, metering: Metering) -> Result<Self, EngineError> {
+    fn new(settings: &EngineSettings, metering: Metering, ticks: &Ticks) -> Result<Self, EngineError> {
         let instances = match metering {
             Metering::Time => settings.instances,
             Metering::Fuel => settings.metered_instances,
         };
         let setting = metering.instances();
-        Self::build(settings, metering, instances).map_err(|source| EngineError::Setup { instances, setting, source })
+        let core = Self::build(settings, metering, instances).map_err(|source| EngineError::Setup {
+            instances,
+            setting,
+            source,
+        })?;
+        ticks.add(&core.inner);
+        Ok(core)
     }
 
     fn build(settings: &EngineSettings, metering: Metering, instances: u32) -> wasmtime::Result<Self> {
@@ -178,8 +189,7 @@ impl Core {
         let mut linker = Linker::new(&inner);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         imports::add_to_linker(&mut linker)?;
-        let ticks = tick(&inner)?;
-        Ok(Core { inner, linker: Arc::new(linker), metering, ticks, cache: settings.cache.clone() })
+        Ok(Core { inner, linker: Arc::new(linker), metering, cache: settings.cache.clone() })
     }
 
     /// A component was compiled: what the cache keeps of it is remembered as it is now.
@@ -208,22 +218,4 @@ fn pool(settings: &EngineSettings, instances: u32) -> PoolingAllocationConfig {
         .async_stack_keep_resident(0)
         .pagemap_scan(Enabled::Auto);
     pool
-}
-
-/// Tick the epochs until the engine is gone; yields their count.
-fn tick(engine: &wasmtime::Engine) -> wasmtime::Result<Arc<AtomicU64>> {
-    let engine = engine.weak();
-    let ticks = Arc::new(AtomicU64::new(0));
-    let counter = Arc::downgrade(&ticks);
-    thread::Builder::new().name("epoch-ticks".into()).spawn(move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            if let Some(ticks) = counter.upgrade() {
-                ticks.fetch_add(1, Ordering::Relaxed);
-            }
-            thread::sleep(EPOCH_TICK);
-        }
-    })?;
-    Ok(ticks)
 }

@@ -19,6 +19,7 @@ mod meter;
 mod state;
 mod symbols;
 mod request;
+mod ticks;
 mod trap;
 #[doc(hidden)]
 pub mod types;

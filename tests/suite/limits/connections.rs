@@ -69,18 +69,18 @@ async fn connections_of_a_peer() {
     let host = TestHost::serving(guests::MINIMAL).host("[host]\nconnections_per_peer = 1").start().await;
     let first = Client::connect(&host, "/").await;
     is_turned_away(&host, "/", "Your address has all the connections").await;
-    assert!(status_from("127.0.0.2:0", &host).await.starts_with("HTTP/1.1 101 "));
+    assert!(status_from("127.0.0.2:0", &host, "/").await.starts_with("HTTP/1.1 101 "));
     first.close(1000, "").await;
     connects_in_the_end(&host, "/").await;
     host.stop().await;
 }
 
 /// The status line that answers a handshake from another of the machine's own addresses.
-pub(crate) async fn status_from(address: &str, host: &TestHost) -> String {
+pub(crate) async fn status_from(address: &str, host: &TestHost, path: &str) -> String {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(address.parse::<SocketAddr>().expect("an address")).expect("all of 127.0.0.0/8 is this machine");
     let mut stream = within("the connection", socket.connect(host.addr())).await.expect("the host listens");
-    stream.write_all(Request::upgrade(host, "/").text().as_bytes()).await.expect("the host reads");
+    stream.write_all(Request::upgrade(host, path).text().as_bytes()).await.expect("the host reads");
     let mut line = vec![0; 13];
     within("the status", stream.read_exact(&mut line)).await.expect("the host answers");
     String::from_utf8(line).expect("a status line is text")

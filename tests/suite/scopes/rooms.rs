@@ -104,7 +104,7 @@ async fn all_members_hear_one_order() {
 }
 
 #[tokio::test]
-async fn ten_thousand_joins_and_leaves_leave_nothing() {
+async fn s08_ten_thousand_joins_and_leaves_leave_nothing() {
     let host = rooms(guests::PROBE).limit("log_lines", "0").limit("rooms", "1").start().await;
     let mut stays = Client::connect(&host, "/a").await;
     let before = host.resident_kib();
