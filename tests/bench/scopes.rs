@@ -108,10 +108,12 @@ struct Bed<'a> {
     folder: &'a Path,
 }
 
+type Measuring<'a> = dyn Fn(&Running) -> anyhow::Result<Measure> + 'a;
+
 /// A server under measurement, and how.
 struct Entry<'a> {
     spec: Spec,
-    measure: Box<dyn Fn(&Running) -> anyhow::Result<Measure> + 'a>,
+    measure: Box<Measuring<'a>>,
 }
 
 impl Bed<'_> {
