@@ -21,14 +21,24 @@ pub(crate) fn host(component: Option<&Path>, folder: &Path) -> anyhow::Result<Sp
 
 /// The same with another name and way of metering.
 pub(crate) fn metered_host(name: &str, component: &Path, metering: &str, folder: &Path) -> anyhow::Result<Spec> {
-    let deployment = folder.join("echo");
-    std::fs::create_dir_all(&deployment)?;
-    let manifest =
-        format!("name = \"echo\"\ncomponent = {component:?}\nroutes = [\"/echo\"]\nmetering = {metering:?}\n");
-    std::fs::write(deployment.join("whimbrel.toml"), manifest)?;
-    let deployment = deployment.to_string_lossy();
+    let lines = format!("routes = [\"/echo\"]\nmetering = {metering:?}\n");
+    manifest_host(name, component, &lines, "/echo", &folder.join("echo"))
+}
+
+/// The same with further lines of its manifest, one of them its routes, and connections opened at `path`.
+pub(crate) fn manifest_host(
+    name: &str,
+    component: &Path,
+    lines: &str,
+    path: &str,
+    folder: &Path,
+) -> anyhow::Result<Spec> {
+    std::fs::create_dir_all(folder)?;
+    let manifest = format!("name = \"echo\"\ncomponent = {component:?}\n{lines}");
+    std::fs::write(folder.join("whimbrel.toml"), manifest)?;
+    let deployment = folder.to_string_lossy();
     let command = [HOST, "serve", "--listen", "127.0.0.1:0", "--workers", "1", "--log-level", "warn", &deployment];
-    Ok(Spec::printing(name, "/echo", command))
+    Ok(Spec::printing(name, path, command))
 }
 
 /// The echo example as a component.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::ErrorKind;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -42,7 +43,29 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) text: bool,
     #[command(flatten)]
+    pub(crate) rooms: Rooms,
+    #[command(flatten)]
     pub(crate) period: Period,
+}
+
+/// Where each connection is opened.
+#[derive(clap::Args, Clone, Copy, Default)]
+pub(crate) struct Rooms {
+    /// Connections per room: the first so many are opened at PATH/0, the next at PATH/1 [default: all at PATH]
+    #[arg(long)]
+    members: Option<NonZeroUsize>,
+}
+
+impl Rooms {
+    /// Rooms of so many members; 0: all connections are opened at one path.
+    pub(crate) fn of(members: usize) -> Self {
+        Self { members: NonZeroUsize::new(members) }
+    }
+
+    /// Where the connection with this number is opened.
+    pub(crate) fn target(self, url: &Target, number: usize) -> Target {
+        self.members.map_or_else(|| url.clone(), |members| url.below(number / members))
+    }
 }
 
 /// How long to measure, and whom.
@@ -76,10 +99,15 @@ impl Measure {
         Some(self.cpu?.as_secs_f64() / self.elapsed.as_secs_f64())
     }
 
+    /// The count over the seconds that passed.
+    pub(crate) fn per_second(&self) -> f64 {
+        self.count as f64 / self.elapsed.as_secs_f64()
+    }
+
     /// Prints one line for a person or a script.
     pub(crate) fn print(&self, what: &str) {
         let seconds = self.elapsed.as_secs_f64();
-        print!("{what}={} seconds={seconds:.3} per_second={:.0}", self.count, self.count as f64 / seconds);
+        print!("{what}={} seconds={seconds:.3} per_second={:.0}", self.count, self.per_second());
         if let Some(cpu) = self.cpu {
             print!(" server_cpu_seconds={:.2}", cpu.as_secs_f64());
         }
@@ -106,11 +134,12 @@ pub(crate) fn measure(options: &Options) -> anyhow::Result<Measure> {
         let burst = Arc::new(Burst::new(opcode, &payload));
         let count = Arc::new(AtomicU64::new(0));
         let mut streams = Vec::with_capacity(options.connections);
-        for _ in 0..options.connections {
-            let mut stream = wire::open(&options.url).await?;
+        for number in 0..options.connections {
+            let target = options.rooms.target(&options.url, number);
+            let mut stream = wire::open(&target).await?;
             wire::check_echo(&mut stream, opcode, &payload)
                 .await
-                .with_context(|| format!("the first message to {} failed", options.url))?;
+                .with_context(|| format!("the first message to {target} failed"))?;
             streams.push(stream);
         }
         let mut tasks = JoinSet::new();
@@ -212,10 +241,19 @@ async fn exchange(
 }
 
 /// The count of messages completed by one read, which may find nothing.
-fn receive(stream: &TcpStream, decoder: &mut Decoder) -> anyhow::Result<u64> {
+pub(crate) fn receive(stream: &TcpStream, decoder: &mut Decoder) -> anyhow::Result<u64> {
+    read_some(stream, decoder, |_| {})
+}
+
+/// The same; `on_payload` sees the pieces of their payloads.
+pub(crate) fn read_some(
+    stream: &TcpStream,
+    decoder: &mut Decoder,
+    on_payload: impl FnMut(&[u8]),
+) -> anyhow::Result<u64> {
     BUFFER.with_borrow_mut(|buffer| match stream.try_read(buffer) {
         Ok(0) => bail!("the server ended a connection"),
-        Ok(length) => decoder.feed(&buffer[..length], |_| {}),
+        Ok(length) => decoder.feed(&buffer[..length], on_payload),
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
         Err(error) => Err(error).context("cannot receive"),
     })

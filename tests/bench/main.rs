@@ -1,10 +1,11 @@
-//! Benchmark: echo through a guest beside plain tokio-tungstenite, per second of server CPU time; and its latency beside
-//! hostile guests (`neighbour`).
+//! Benchmark: echo through a guest beside plain tokio-tungstenite, per second of server CPU time; its latency beside
+//! hostile guests (`neighbour`); and what rooms, shared instances and instances per event cost (`scopes`).
 //!
 //! `cargo bench -p whimbrel --bench echo` starts the servers in turn, pinned to one core, drives them from another
 //! and prints a Markdown table. Nothing is asserted: the figures are for people. README.md beside this file says more.
 
 mod compare;
+mod fan;
 mod guest;
 mod idle;
 mod languages;
@@ -14,6 +15,7 @@ mod metering;
 mod neighbour;
 mod plain;
 mod row;
+mod scopes;
 mod server;
 mod storm;
 mod table;
@@ -46,8 +48,15 @@ enum Command {
     Storm(storm::Options),
     /// Measure the latency of a deployment beside hostile ones and print a table
     Neighbour(neighbour::Options),
+    /// Measure messages, connections and rooms under each scope and print tables
+    Scopes(scopes::Options),
     /// Measure what epoch checks and fuel cost a guest
     Metering(metering::Options),
+    /// Let one member of each room send to all and print the count of what arrives
+    Fan(fan::Options),
+    /// Open rooms of two, as one of the clients of `scopes --hold`
+    #[command(hide = true)]
+    HoldRooms(scopes::ClientOptions),
     /// Hold idle connections at one server and print what each adds to its memory
     Idle(idle::Options),
     /// Measure the guest of tests/languages in each language and print a table
@@ -70,6 +79,9 @@ fn main() -> ExitCode {
         Some(Command::Load(options)) => load::run(&options),
         Some(Command::Storm(options)) => storm::run(&options),
         Some(Command::Neighbour(options)) => neighbour::run(&options),
+        Some(Command::Scopes(options)) => scopes::run(&options),
+        Some(Command::Fan(options)) => fan::run(&options),
+        Some(Command::HoldRooms(options)) => scopes::run_client(&options),
         Some(Command::Metering(options)) => metering::run(&options),
         Some(Command::Idle(options)) => idle::run(&options),
         Some(Command::Languages(options)) => languages::run(&options),

@@ -3,14 +3,14 @@
 use anyhow::Context;
 use clap::ValueEnum;
 
-use crate::load::{self, Measure, Period};
+use crate::load::{self, Measure, Period, Rooms};
 use crate::server::Running;
 use crate::{idle, storm};
 
 /// Connections of the echo rows.
 const ECHO_CONNECTIONS: usize = 64;
 /// Connections being opened or closed at once in the handshake row.
-const STORM_CONCURRENCY: usize = 16;
+pub(crate) const STORM_CONCURRENCY: usize = 16;
 
 /// One thing measured of each server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -76,21 +76,25 @@ impl Row {
         let url = server.target().clone();
         let period = Period { seconds, server_pid: Some(server.pid()) };
         if let Some((size, window)) = self.echo() {
-            let options = load::Options { url, connections: ECHO_CONNECTIONS, size, window, text: false, period };
+            let (connections, rooms) = (ECHO_CONNECTIONS, Rooms::default());
+            let options = load::Options { url, connections, size, window, text: false, rooms, period };
             return rate(load::measure(&options)?);
         }
         if self == Self::Handshake {
-            let options = storm::Options { url, concurrency: STORM_CONCURRENCY, period };
+            let (concurrency, rooms) = (STORM_CONCURRENCY, Rooms::default());
+            let options = storm::Options { url, concurrency, rooms, stay: false, period };
             return rate(storm::measure(&options)?);
         }
-        let options = idle::Options { url, connections: idle_connections, size: 32, server_pid: server.pid() };
+        let (connections, rooms, server_pid) = (idle_connections, Rooms::default(), server.pid());
+        let options = idle::Options { url, connections, size: 32, rooms, leave: false, server_pid };
         let memory = idle::measure(&options)?;
         let note = format!("proportional {:.1} KiB", memory.proportional);
         Ok((memory.resident, note))
     }
 }
 
-fn rate(measure: Measure) -> anyhow::Result<(f64, String)> {
+/// The count per second of the server's CPU time, and how much of the time it had work.
+pub(crate) fn rate(measure: Measure) -> anyhow::Result<(f64, String)> {
     let rate = measure.per_cpu_second().context("the server used no measurable CPU time; measure for longer")?;
     let busy = measure.busy().unwrap_or_default() * 100.0;
     Ok((rate, format!("server {busy:.0} % busy")))

@@ -48,6 +48,13 @@ impl Spec {
         }
     }
 
+    /// With the host's metrics; it then tells their address.
+    #[allow(dead_code, reason = "the soak, which shares this file, has a host of its own")]
+    pub(crate) fn with_metrics(mut self) -> Self {
+        self.command.extend(["--metrics", "127.0.0.1:0"].map(str::to_owned));
+        self
+    }
+
     /// Starts the server on its core, with its stderr in `folder`, and waits until it accepts connections.
     pub(crate) fn start(&self, pinning: &Pinning, folder: &Path) -> anyhow::Result<Running> {
         let log_path = folder.join(format!("{}.log", self.name.replace('/', "-")));

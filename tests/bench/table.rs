@@ -40,23 +40,26 @@ pub(crate) fn render_titled(rows: &[(&str, Vec<Series>)], references: &[&str]) -
     table
 }
 
+/// What each of `values` is beside the one of `base` in the same round, as `compare` has it: the median, the least and
+/// the most.
+pub(crate) fn spread(values: &[f64], base: &[f64], compare: impl Fn(f64, f64) -> f64) -> (f64, f64, f64) {
+    let mut compared: Vec<f64> = values.iter().zip(base).map(|(value, base)| compare(*value, *base)).collect();
+    compared.sort_by(f64::total_cmp);
+    let end = |end: Option<&f64>| end.copied().unwrap_or(f64::NAN);
+    (median(&compared), end(compared.first()), end(compared.last()))
+}
+
 /// The median of the ratios of each round, with the least and the most: neighbours in time share the machine's noise.
 fn ratio(series: &Series, base: &Series) -> String {
     if series.server == base.server {
         return "1".to_owned();
     }
-    let pairs = series.values.iter().zip(&base.values);
-    let mut ratios: Vec<f64> = pairs.map(|(value, base)| value / base).collect();
-    ratios.sort_by(f64::total_cmp);
-    match (ratios.first(), ratios.last()) {
-        (Some(least), Some(most)) => {
-            format!("{:.2} ({least:.2} to {most:.2})", median(&ratios))
-        }
-        _ => String::new(),
-    }
+    let (median, least, most) = spread(&series.values, &base.values, |value, base| value / base);
+    format!("{median:.2} ({least:.2} to {most:.2})")
 }
 
-fn median(values: &[f64]) -> f64 {
+/// The middle one, or what lies between the two in the middle.
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;

@@ -37,6 +37,11 @@ impl Target {
         self
     }
 
+    /// What lies at this number below the path.
+    pub(crate) fn below(&self, number: usize) -> Self {
+        self.clone().with_path(&format!("{}/{number}", self.path))
+    }
+
     /// Where the server accepts connections.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address

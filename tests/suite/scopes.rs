@@ -1,6 +1,7 @@
 //! Scopes: whom an instance serves. What a handler sees is the same under each.
 
 mod faults;
+mod many;
 mod recycling;
 mod rooms;
 mod shared;

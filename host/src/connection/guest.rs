@@ -1,8 +1,10 @@
 //! Who serves the events of one connection, by its deployment's scope, and how they get there.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::task::Connection;
@@ -50,6 +52,9 @@ impl Connection {
     /// Hand a call over to an instance that serves others too, with what has arrived behind it.
     pub(super) async fn post(&mut self, member: &mut Member, call: Call) -> Returned {
         let is_message = matches!(call, Call::Message(_));
+        if is_message {
+            self.gather().await;
+        }
         let mut calls = VecDeque::from([call]);
         while calls.len() < BURST
             && let Some(call) = self.session.next_in_burst()
@@ -75,6 +80,18 @@ impl Connection {
             Returned::Done | Returned::Failed | Returned::Trapped => {}
         }
         returned
+    }
+
+    /// Read what has arrived behind a message, so that it is handed over with it: one reply and one write for all.
+    async fn gather(&mut self) {
+        for _ in 1..BURST {
+            let arrived = poll_fn(|cx| Poll::Ready(self.poll_arrived(cx))).await;
+            let Poll::Ready(event) = arrived else { return };
+            self.session.step(event, self.now);
+            while let Some(action) = self.session.next_action() {
+                self.act(action);
+            }
+        }
     }
 
     /// Serve a call with an instance of its own.

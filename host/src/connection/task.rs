@@ -313,6 +313,15 @@ impl Connection {
         Poll::Pending
     }
 
+    /// What has arrived, where it may be read and nothing else happened before.
+    pub(super) fn poll_arrived(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        let may_read = self.events.is_empty() && !self.outbound.is_backlogged() && self.session.wants_read();
+        match &mut self.socket {
+            Some(socket) if may_read => socket.poll_read(cx),
+            _ => Poll::Pending,
+        }
+    }
+
     fn flushed(&mut self, flushed: Flushed) {
         match flushed {
             Flushed::Wrote { bytes, waiting } => {
