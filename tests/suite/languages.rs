@@ -26,6 +26,16 @@ async fn cpp() {
     passes_all_cases("cpp").await;
 }
 
+#[tokio::test]
+async fn python() {
+    passes_all_cases("python").await;
+}
+
+#[tokio::test]
+async fn go() {
+    passes_all_cases("go").await;
+}
+
 /// Builds the guest of this language, serves it, runs every case, and compares what fails with the checked-in table.
 async fn passes_all_cases(language: &str) {
     let folder = project::build(language).await;

@@ -29,6 +29,8 @@ pub(super) async fn build(language: &str) -> PathBuf {
     lay_over(&sources().join(language), &project);
     lay_over(&project, &folder);
     whimbrel(&["build", &folder.to_string_lossy()]).await;
+    // Compiles it into the cache: a guest with an engine inside takes longer than a host may take to start.
+    whimbrel(&["check", &folder.to_string_lossy()]).await;
     folder
 }
 

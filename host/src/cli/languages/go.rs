@@ -1,6 +1,5 @@
 //! Go: its own compiler for WASI preview 1, generated bindings, and an SDK that keeps its collector from trapping.
 
-use std::path::Path;
 
 use super::programs::{Program, require};
 use super::recipe::{Project, Step};

@@ -79,7 +79,9 @@ pub(super) async fn recipe(project: &Project<'_>) -> anyhow::Result<Vec<Step>> {
     );
     // Makes the component's folder.
     project.beside_component("wasm")?;
-    let (mut steps, componentize, environment) = environment(project.dir).await?;
+    let (mut steps, componentize, mut environment) = environment(project.dir).await?;
+    // Of an error the author wants Python's traceback, and not the one of the tool itself.
+    environment.push(("RUST_BACKTRACE", "0".into()));
     let mut command = componentize;
     command.extend(["--quiet", "-d", "wit", "-w", "guest", "componentize", "whimbrel.component", "-o"].map(Into::into));
     command.push(project.component.into());

@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
+	"runtime"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -117,11 +118,32 @@ func handlerOf(connection Connection) (Handler, error) {
 func guarded(event string, run func() error) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			fmt.Fprintf(os.Stderr, "panic in %s: %v\n%s", event, reason, debug.Stack())
+			fmt.Fprintf(os.Stderr, "panic in %s: %v\n%s", event, reason, stack())
 			err = fmt.Errorf("panic: %v", reason)
 		}
 	}()
 	return run()
+}
+
+// Where in the handler the panic began: a line per function, without the SDK's and the runtime's, for the host's log.
+func stack() string {
+	const mostFunctions = 32
+	var text strings.Builder
+	callers := make([]uintptr, mostFunctions)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers)])
+	hasPanicked := false
+	for frame, more := frames.Next(); more; frame, more = frames.Next() {
+		switch {
+		case frame.Function == "runtime.gopanic":
+			hasPanicked = true
+		case !hasPanicked || strings.HasPrefix(frame.Function, "runtime."):
+		case frame.Function == "whimbrel.guarded":
+			return text.String()
+		case !strings.HasPrefix(frame.Function, "whimbrel."):
+			fmt.Fprintf(&text, "\tat %s (%s:%d)\n", frame.Function, frame.File, frame.Line)
+		}
+	}
+	return text.String()
 }
 
 // Tornado's order: prepare, origin, subprotocol, then what goes into the response.
