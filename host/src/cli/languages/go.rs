@@ -1,6 +1,5 @@
 //! Go: its own compiler for WASI preview 1, generated bindings, and an SDK that keeps its collector from trapping.
 
-
 use super::programs::{Program, require};
 use super::recipe::{Project, Step};
 use super::{File, Profile};
@@ -102,7 +101,9 @@ mod tests {
     #[test]
     fn the_whole_sdk_is_embedded() {
         let embedded: BTreeSet<_> = SDK.iter().map(|(path, _)| PathBuf::from(path)).collect();
-        assert_eq!(embedded, files_in(&folder().join("whimbrel")));
+        let mut files = files_in(&folder().join("whimbrel"));
+        files.retain(|path| !path.ends_with("sdk_test.go"));
+        assert_eq!(embedded, files);
     }
 
     /// WHIMBREL_BLESS=1 rewrites them.

@@ -8,7 +8,8 @@ import json
 import re
 
 _DEEPEST = 500
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# One without an end goes to the end, so that looking for strings takes linear time whatever the text.
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 _decode = json.JSONDecoder.decode
@@ -20,19 +21,18 @@ def guard_json() -> None:
 
 
 def _checked_decode(decoder: json.JSONDecoder, text: str, *arguments):
-    is_suspect = text.count("[") + text.count("{") > _DEEPEST and _depth(text) > _DEEPEST
-    if is_suspect and _depth(_STRING.sub("", text)) > _DEEPEST:
+    if text.count("[") + text.count("{") > _DEEPEST and _depth(text) > _DEEPEST:
         raise RecursionError(f"JSON nested more than {_DEEPEST} levels deep")
     return _decode(decoder, text, *arguments)
 
 
 def _depth(text: str) -> int:
-    """How deeply the brackets are nested, those in strings too, in a few fast passes: each takes the innermost away."""
-    brackets = text.encode(errors="replace").translate(None, _ALL_BUT_BRACKETS)
+    """How deeply the brackets are nested, in a few fast passes: each takes the innermost away."""
+    brackets = _STRING.sub("", text).encode(errors="replace").translate(None, _ALL_BUT_BRACKETS)
     for level in range(_DEEPEST):
         inside = brackets.replace(b"[]", b"").replace(b"{}", b"")
         if len(inside) == len(brackets):
-            # Nothing closes any more: these are open at the end, or stand in strings.
-            return level + brackets.count(b"[") + brackets.count(b"{") if brackets else level
+            # Nothing closes any more.
+            return level + brackets.count(b"[") + brackets.count(b"{")
         brackets = inside
     return _DEEPEST + len(brackets)
