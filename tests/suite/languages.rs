@@ -1,18 +1,15 @@
 //! The same guest in every language, and one table of cases that it is to pass; tests/languages/README.md.
 
 mod cases;
-mod project;
+pub(crate) mod project;
+mod sdk;
+mod tornado;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio::process::Command;
-use tokio::time::timeout;
 
 use crate::support::{TestHost, guests};
 
@@ -32,6 +29,11 @@ async fn cpp() {
 }
 
 #[tokio::test]
+async fn zig() {
+    passes_all_cases("zig").await;
+}
+
+#[tokio::test]
 async fn python() {
     passes_all_cases("python").await;
 }
@@ -39,28 +41,6 @@ async fn python() {
 #[tokio::test]
 async fn go() {
     passes_all_cases("go").await;
-}
-
-/// The SDKs by themselves, as authors test their handlers: without a host.
-#[tokio::test]
-async fn the_python_sdk() {
-    let tests = project::sources().join("sdk/test_python.py");
-    succeeds("python3", &["-B", &tests.to_string_lossy()], Path::new(".")).await;
-}
-
-#[tokio::test]
-async fn the_go_sdk() {
-    let module = project::sources().join("../../host/templates/go/whimbrel");
-    succeeds("go", &["test", "./..."], &module).await;
-}
-
-async fn succeeds(program: &str, arguments: &[&str], dir: &Path) {
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir(dir).env("PATH", project::path()).stdin(Stdio::null()).kill_on_drop(true);
-    let output = timeout(Duration::from_secs(180), command.output()).await.expect("the tests end");
-    let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
-    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success(), "{program} {}:\n{text}", arguments.join(" "));
 }
 
 /// Builds the guest of this language, serves it, runs every case, and compares what fails with the checked-in table.

@@ -22,11 +22,16 @@ pub(crate) fn sources() -> PathBuf {
 
 /// The folder of the built guest; what was built before is used again where the language's tools can.
 pub(super) async fn build(language: &str) -> PathBuf {
-    let folder = repository().join("target/languages").join(language).join("case");
+    build_with(language, "case", |project| lay_over(&sources().join(language), project)).await
+}
+
+/// The same for another guest than that of the cases: `change` writes its sources over the template's.
+pub(super) async fn build_with(language: &str, name: &str, change: impl FnOnce(&Path)) -> PathBuf {
+    let folder = repository().join("target/languages").join(language).join(name);
     let fresh = tempfile::tempdir().expect("a temporary folder can be made");
-    let project = fresh.path().join("case");
+    let project = fresh.path().join(name);
     whimbrel(&["new", &project.to_string_lossy(), "--lang", language]).await;
-    lay_over(&sources().join(language), &project);
+    change(&project);
     lay_over(&project, &folder);
     whimbrel(&["build", &folder.to_string_lossy()]).await;
     // Compiles it into the cache: a guest with an engine inside takes longer than a host may take to start.
