@@ -174,6 +174,20 @@ class SdkTest(unittest.TestCase):
         with self.assertRaisesRegex(testing.Failed, "wait for ever"):
             acting(forever).send("x")
 
+    def test_what_does_not_wait_needs_no_loop(self):
+        async def at_once():
+            return 1
+
+        loop, open_handlers._run = open_handlers._run, None
+        try:
+            open_handlers.run(at_once())
+            acting(lambda handler, message: handler.write_message(message)).send("x")
+            open_handlers._run = None
+            with self.assertRaisesRegex(TypeError, "async def"):
+                open_handlers.run(asyncio.sleep(0))
+        finally:
+            open_handlers._run = loop
+
     def test_a_connection_of_another_instance_is_resumed(self):
         client = connect(Probe, "/")
         client.handler.attach("state")

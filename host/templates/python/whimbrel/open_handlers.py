@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from whimbrel import host
-from whimbrel.handler import WebSocketHandler
+from whimbrel.handler import Queued, WebSocketHandler
 from whimbrel.request import HTTPServerRequest
 
 _CALLED = ("prepare", "open", "on_message", "on_close", "on_ping", "on_pong", "resume")
@@ -99,11 +99,16 @@ def all_open() -> dict[int, WebSocketHandler]:
 
 def run(result: Any) -> None:
     """Finish what a handler's function returned."""
-    if result is None or not inspect.isawaitable(result):
+    if result is None or isinstance(result, Queued) or not inspect.isawaitable(result):
         return
-    if _run is None:
-        raise TypeError("a function returned an awaitable: declare it with `async def`, or import asyncio in app.py")
-    _run(result)
+    if _run is not None:
+        _run(result)
+        return
+    try:
+        next(iter(result.__await__()))
+    except StopIteration:
+        return
+    raise TypeError("a function waits for something: declare it with `async def`, or import asyncio in app.py")
 
 
 def _keep_source(module: Any) -> None:
