@@ -2,6 +2,8 @@
 
 mod components;
 pub(crate) mod connections;
+mod exports;
+mod instances;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
