@@ -18,13 +18,16 @@ const PYTHON: &[Program] = &[Program {
     install: "apt-get install python3 python3-venv, or https://www.python.org/downloads",
 }];
 
+const INSTALL_COMPONENTIZE: &str =
+    "pip install componentize-py==0.25.1 (or uv add --dev), or name it in a requirements.txt";
+
 /// Where somebody else looks after the environment.
 const COMPONENTIZE: &[Program] = &[Program {
     name: "componentize-py",
     calls: &[&["$VIRTUAL_ENV/bin/componentize-py"], &["componentize-py"]],
     version: &["--version"],
     minimum: &[0, 25],
-    install: "pip install componentize-py==0.25.1 (or uv add --dev), or name it in a requirements.txt",
+    install: INSTALL_COMPONENTIZE,
 }];
 
 macro_rules! template_files {
@@ -109,12 +112,7 @@ async fn environment(dir: &Path) -> anyhow::Result<Environment> {
             (Err(_), Some(_)) => {}
         }
     }
-    ensure!(
-        requirements.is_some(),
-        "{} has no componentize-py; install it: {}",
-        own.display(),
-        COMPONENTIZE[0].install
-    );
+    ensure!(requirements.is_some(), "{} has no componentize-py; install it: {}", own.display(), INSTALL_COMPONENTIZE);
     let (_, python) = require(PROFILE.title, PYTHON, dir).await?;
     let run = |arguments: &[&str]| {
         let command = [own.join("bin/python").into_os_string()].into_iter().chain(arguments.iter().map(Into::into));
