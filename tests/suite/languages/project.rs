@@ -30,17 +30,28 @@ pub(super) async fn build_with(language: &str, name: &str, change: impl FnOnce(&
     let folder = repository().join("target/languages").join(language).join(name);
     let fresh = tempfile::tempdir().expect("a temporary folder can be made");
     let project = fresh.path().join(name);
-    whimbrel(&["new", &project.to_string_lossy(), "--lang", language]).await;
+    let run = async |arguments: &[&str]| whimbrel(arguments, &cache(&folder)).await;
+    run(&["new", &project.to_string_lossy(), "--lang", language]).await;
     change(&project);
     lay_over(&project, &folder);
-    whimbrel(&["build", &folder.to_string_lossy()]).await;
+    run(&["build", &folder.to_string_lossy()]).await;
     // Compiles it into the cache: a guest with an engine inside takes longer than a host may take to start.
-    whimbrel(&["check", &folder.to_string_lossy()]).await;
+    run(&["check", &folder.to_string_lossy()]).await;
     folder
 }
 
-async fn whimbrel(arguments: &[&str]) {
+/// Where its components are kept when they are compiled. Not with others: a host that starts removes from its cache what
+/// another one is about to note.
+pub(super) fn cache(folder: &Path) -> PathBuf {
+    folder.with_extension("cache")
+}
+
+async fn whimbrel(arguments: &[&str], cache: &Path) {
     let mut command = Command::new(WHIMBREL);
+    if arguments.first() == Some(&"check") {
+        // Compilers have caches there too, which all of them may share.
+        command.env("XDG_CACHE_HOME", cache);
+    }
     command.args(arguments).env("PATH", path()).stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(DEADLINE, command.output()).await.expect("the build ends");
     let output = output.expect("whimbrel can be started");
