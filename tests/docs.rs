@@ -108,8 +108,13 @@ fn the_first_guest_is_the_echo_example() {
 }
 
 /// Pages about languages, and the template whose handler they begin with.
-const LANGUAGES: [(&str, &str, &str); 3] =
-    [("c", "c", "c/handler.c.txt"), ("cpp", "cpp", "cpp/handler.cpp.txt"), ("zig", "zig", "zig/handler.zig.txt")];
+const LANGUAGES: [(&str, &str, &str); 5] = [
+    ("c", "c", "c/handler.c.txt"),
+    ("cpp", "cpp", "cpp/handler.cpp.txt"),
+    ("zig", "zig", "zig/handler.zig.txt"),
+    ("python", "python", "python/app.py"),
+    ("go", "go", "go/handler.go.txt"),
+];
 
 #[test]
 fn the_first_handler_of_each_language_is_its_template() {

@@ -2,6 +2,8 @@
 
 mod cases;
 pub(crate) mod project;
+mod sdk;
+mod tornado;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -31,11 +33,22 @@ async fn zig() {
     passes_all_cases("zig").await;
 }
 
+#[tokio::test]
+async fn python() {
+    passes_all_cases("python").await;
+}
+
+#[tokio::test]
+async fn go() {
+    passes_all_cases("go").await;
+}
+
 /// Builds the guest of this language, serves it, runs every case, and compares what fails with the checked-in table.
 async fn passes_all_cases(language: &str) {
     let folder = project::build(language).await;
     // The tests' own manifest serves something else: this guest comes with its own, as a user would have it.
     let host = TestHost::serving(guests::ECHO).route("/other").argument(&folder.to_string_lossy());
+    let host = host.cache(&project::cache(&folder));
     // Some of the cases trap, all of them from one address.
     let host = Arc::new(host.host("[defaults]\ntraps = \"off\"").start().await);
     let mut differences = differences(language);

@@ -22,18 +22,36 @@ pub(crate) fn sources() -> PathBuf {
 
 /// The folder of the built guest; what was built before is used again where the language's tools can.
 pub(super) async fn build(language: &str) -> PathBuf {
-    let folder = repository().join("target/languages").join(language).join("case");
+    build_with(language, "case", |project| lay_over(&sources().join(language), project)).await
+}
+
+/// The same for another guest than that of the cases: `change` writes its sources over the template's.
+pub(super) async fn build_with(language: &str, name: &str, change: impl FnOnce(&Path)) -> PathBuf {
+    let folder = repository().join("target/languages").join(language).join(name);
     let fresh = tempfile::tempdir().expect("a temporary folder can be made");
-    let project = fresh.path().join("case");
-    whimbrel(&["new", &project.to_string_lossy(), "--lang", language]).await;
-    lay_over(&sources().join(language), &project);
+    let project = fresh.path().join(name);
+    let run = async |arguments: &[&str]| whimbrel(arguments, &cache(&folder)).await;
+    run(&["new", &project.to_string_lossy(), "--lang", language]).await;
+    change(&project);
     lay_over(&project, &folder);
-    whimbrel(&["build", &folder.to_string_lossy()]).await;
+    run(&["build", &folder.to_string_lossy()]).await;
+    // Compiles it into the cache: a guest with an engine inside takes longer than a host may take to start.
+    run(&["check", &folder.to_string_lossy()]).await;
     folder
 }
 
-async fn whimbrel(arguments: &[&str]) {
+/// Where its components are kept when they are compiled. Not with others: a host that starts removes from its cache what
+/// another one is about to note.
+pub(super) fn cache(folder: &Path) -> PathBuf {
+    folder.with_extension("cache")
+}
+
+async fn whimbrel(arguments: &[&str], cache: &Path) {
     let mut command = Command::new(WHIMBREL);
+    if arguments.first() == Some(&"check") {
+        // Compilers have caches there too, which all of them may share.
+        command.env("XDG_CACHE_HOME", cache);
+    }
     command.args(arguments).env("PATH", path()).stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(DEADLINE, command.output()).await.expect("the build ends");
     let output = output.expect("whimbrel can be started");
