@@ -1,0 +1,288 @@
+// The JavaScript SDK of host/templates/javascript without a host: node --test tests/languages/javascript
+// How it behaves in a component, the cases of tests/languages tell.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { format } from "../../../host/templates/javascript/whimbrel/format.js";
+import { HostError, connections, publish, sendMany } from "../../../host/templates/javascript/whimbrel/index.js";
+import { TestHost } from "../../../host/templates/javascript/whimbrel/testing.js";
+import { decodeSlowly, encodeSlowly } from "../../../host/templates/javascript/whimbrel/text.js";
+
+test("each connection has an object of the class, which ends with it", () => {
+  class Counter {
+    count = 0;
+    onMessage(connection) {
+      connection.send(String(++this.count));
+    }
+  }
+  for (const scope of ["connection", "room", "shared"]) {
+    const host = new TestHost(Counter, { scope });
+    const [one, two] = [host.connect(), host.connect()];
+    one.send("");
+    one.send("");
+    two.send("");
+    assert.deepEqual([one.received, two.received], [["1", "2"], ["1"]], scope);
+  }
+});
+
+test("one object serves all connections of an instance", () => {
+  const handler = { count: 0, onMessage(connection) { connection.send(String(++this.count)); } };
+  const host = new TestHost(handler, { scope: "room" });
+  const [one, two] = [host.connect(), host.connect()];
+  one.send("");
+  two.send("");
+  assert.deepEqual([one.received, two.received], [["1"], ["2"]]);
+});
+
+test("attached fields outlive the instance", () => {
+  class Named {
+    static attached = ["name", "count"];
+    count = 0;
+    open(connection, request) {
+      this.name = request.param("name");
+    }
+    onMessage(connection) {
+      connection.send(`${this.name} ${++this.count}`);
+    }
+    onClose(connection) {
+      closed.push(this.name, connection.attachment);
+    }
+  }
+  const closed = [];
+  const peer = new TestHost(Named, { scope: "event" }).connect("/?name=Ada+L%C3%B6");
+  peer.send("");
+  peer.send("");
+  peer.close(1000);
+  assert.deepEqual(peer.received, ["Ada Lö 1", "Ada Lö 2"]);
+  assert.deepEqual(closed, ["Ada Lö", { name: "Ada Lö", count: 2 }]);
+});
+
+test("a class whose fields are not attached does not fit the scope event, and says why", (context) => {
+  context.mock.method(console, "error", () => {});
+  const peer = new TestHost(class { onMessage() {} }, { scope: "event" }).connect();
+  peer.send("x");
+  assert.match(peer.error, /^Error: connection 1 was opened in another instance, and nothing of its object was kept; name/);
+});
+
+test("attachments are bytes or JSON", () => {
+  const seen = [];
+  const handler = {
+    onMessage(connection, message) {
+      connection.attach(message === "bytes" ? new Uint8Array([0, 1]) : message === "none" ? undefined : { text: "ä\u{1f600}" });
+      seen.push(connection.attachment);
+    },
+  };
+  const peer = new TestHost(handler, { scope: "event" }).connect();
+  for (const message of ["bytes", "json", "none"]) peer.send(message);
+  assert.deepEqual(seen, [new Uint8Array([0, 1]), { text: "ä\u{1f600}" }, undefined]);
+});
+
+test("what open and onMessage throw closes the connection, with its text and place", () => {
+  const failing = (error) => new TestHost({ open() { throw error; }, onClose() { assert.fail("never opened"); } }).connect();
+  const peer = failing(new TypeError("no"));
+  assert.match(peer.error, /^TypeError: no at .*sdk\.test\.mjs:\d+:\d+\)$/);
+  assert.equal(peer.closed.code, 1011);
+  assert.equal(failing("a text").error, "a text");
+  assert.equal(failing({ a: 1 }).error, '{"a":1}');
+  assert.equal(failing(undefined).error, "undefined");
+  assert.match(failing(new Error("a", { cause: new Error("b") })).error, /^Error: a \(cause: Error: b\) at /);
+  assert.equal(failing("\ud800").error, "\ufffd");
+});
+
+test("what the others throw is logged", (context) => {
+  const logged = context.mock.method(console, "error", () => {});
+  const fail = () => { throw new Error("no"); };
+  const peer = new TestHost({ onClose: fail, onPing: fail, onPong: fail }).connect();
+  peer.ping();
+  peer.pong();
+  peer.close();
+  const texts = logged.mock.calls.map((call) => call.arguments[0].replace(/ at .*/, ""));
+  assert.deepEqual(texts, ["onPing", "onPong", "onClose"].map((name) => `${name} of connection 1 failed: Error: no`));
+});
+
+test("a promise is an error that names the function, or is waited for", async (context) => {
+  const handler = { async onMessage(connection) { await 1; connection.send("late"); } };
+  const peer = new TestHost({ async onMessage() {} }).connect();
+  peer.send("x");
+  assert.match(peer.error, /^TypeError: onMessage returned a promise.* --engine starling$/);
+
+  const patient = await new TestHost(handler, { engine: "starling" }).connect();
+  await patient.send("x");
+  assert.deepEqual(patient.received, ["late"]);
+
+  context.mock.method(console, "error", () => {});
+  assert.equal(new TestHost({ onMessage() {}, async upgrade() {} }).connect().refusal.status, 500);
+  const failing = await new TestHost({ async onMessage() { throw new Error("no"); } }, { engine: "starling" }).connect();
+  await failing.send("x");
+  assert.match(failing.error, /^Error: no at /);
+});
+
+test("text and bytes are kept apart", () => {
+  const seen = [];
+  const handler = { onMessage(connection, message) { seen.push(message); connection.send(message); } };
+  const peer = new TestHost(handler).connect();
+  peer.send("a\ud800b");
+  peer.send(new Uint16Array([1]).buffer);
+  assert.deepEqual(peer.received, ["a\ufffdb", new Uint8Array([1, 0])]);
+  assert.ok(seen[1] instanceof Uint8Array);
+  for (const [message, shown] of [[1, "1"], [undefined, "undefined"], [[1], "an array"], [Promise.resolve(), "a promise"], [{}, "an object"]]) {
+    const wrong = new TestHost({ open(connection) { connection.send(message); } }).connect();
+    assert.match(wrong.error, new RegExp(`^TypeError: message: ${shown}; allowed are a string`));
+  }
+});
+
+test("what the host refuses is thrown with its code and numbers", () => {
+  const errors = [];
+  const attempt = (act) => {
+    try {
+      act();
+    } catch (error) {
+      errors.push([error instanceof HostError, error.name, error.code, error.message]);
+    }
+  };
+  const peer = new TestHost({
+    open(connection) {
+      attempt(() => connection.subscribe(""));
+      connection.close(4000, "bye");
+      attempt(() => connection.send("x"));
+    },
+  }).connect();
+  assert.deepEqual(errors, [
+    [true, "HostError", "invalid", "invalid argument: topic: 0 bytes; 1 to 256 are allowed"],
+    [true, "HostError", "closed", "the connection is closed"],
+  ]);
+  assert.deepEqual(peer.closed, { code: 4000, reason: "bye" });
+  const full = new HostError({ tag: "buffer-full", val: 7 });
+  assert.deepEqual([full.waiting, full.message], [7, "the outbound buffer is full: 7 bytes wait for the peer"]);
+  assert.equal(new HostError({ tag: "too-large", val: 5 }).limit, 5);
+});
+
+test("numbers that an engine would cut off are refused", () => {
+  for (const code of [-1, 1.5, 65_536, NaN, "1000"]) {
+    const peer = new TestHost({ open(connection) { connection.close(code); } }).connect();
+    assert.match(peer.error, /^RangeError: code: .*; allowed are whole numbers from 0 to 65535/);
+  }
+});
+
+test("the handshake: the origin rule, acceptances, refusals, errors", (context) => {
+  const logged = context.mock.method(console, "error", () => {});
+  const connect = (upgrade, options) => new TestHost({ onMessage() {}, upgrade }).connect("/a?b=c", options);
+  assert.deepEqual(connect(undefined, { originAllowed: false }).refusal, {
+    status: 403,
+    headers: [["content-type", "text/plain; charset=utf-8"]],
+    body: "Cross origin websockets not allowed",
+  });
+  assert.equal(connect(() => ({}), { originAllowed: false }).refusal, undefined);
+  assert.equal(connect((request) => ({ subprotocol: request.subprotocols[1] }), { subprotocols: ["a", "b"] }).subprotocol, "b");
+  const cookies = connect(() => ({ headers: { "set-cookie": ["a=1", "b=2"], x: new Uint8Array([65]) } }));
+  assert.deepEqual(cookies.acceptance.headers, [["set-cookie", "a=1"], ["set-cookie", "b=2"], ["x", "A"]]);
+  assert.deepEqual(connect(() => ({ status: 302, headers: [["location", "/"]] })).refusal, { status: 302, headers: [["location", "/"]], body: "" });
+  for (const wrong of [() => true, () => ({ subprotocl: "a" }), () => ({ status: "no" }), () => { throw new Error("no"); }]) {
+    assert.equal(connect(wrong).refusal.status, 500);
+  }
+  assert.equal(logged.mock.callCount(), 4);
+});
+
+test("what would never be called is an error when the component is built", () => {
+  for (const [definition, text] of [
+    [undefined, /exports undefined; export default a class or an object/],
+    [{}, /none of the functions open, onMessage, onClose, onPing, onPong/],
+    [class { onmessage() {} }, /onmessage would never be called; the function's name is onMessage/],
+    [{ onMessage() {}, onOpen() {} }, /onOpen would never be called; the function's name is open/],
+    [class { on_close() {} }, /the function's name is onClose/],
+    [class { open() {} upgrade() {} }, /write static upgrade/],
+    [{ open() {}, scopes: ["rooms"] }, /scopes: "rooms"; allowed are connection, room, shared, event/],
+  ]) {
+    assert.throws(() => new TestHost(definition).connect(), text);
+  }
+  new TestHost(class { onMessage() {} close() {} ping() {} }).connect();
+});
+
+test("connections, sendMany and publish reach whom they say", () => {
+  const handler = {
+    open(connection) {
+      connection.subscribe("all");
+    },
+    onMessage(connection, message) {
+      const all = connections();
+      if (message === "many") connection.send(`${sendMany(all, "to all")} of ${all.length}, ${all.includes(connection)}`);
+      if (message === "publish") connection.send(`${publish("all", "news", connection)} ${publish("all", "x", [connection])}`);
+      if (message === "wrong") publish("all", "x", [1]);
+    },
+  };
+  const host = new TestHost(handler, { scope: "room" });
+  const [one, two] = [host.connect(), host.connect()];
+  one.send("many");
+  one.send("publish");
+  assert.deepEqual(one.received, ["to all", "2 of 2, true", "1 1"]);
+  assert.deepEqual(two.received, ["to all", "news", "x"]);
+  one.send("wrong");
+  assert.match(one.error, /^TypeError: connections: 1 is not a Connection/);
+});
+
+test("the request as handlers read it", () => {
+  let request;
+  const handler = { open(_, it) { request = it; } };
+  new TestHost(handler).connect("/chat/tea?name=a%2Bb+c&flag&bad=%zz&eq=a=b", { args: { room: "tea" }, headers: { "X-Token": "ä" } });
+  assert.deepEqual([request.arg("room"), request.arg("other")], ["tea", undefined]);
+  assert.deepEqual([request.header("x-TOKEN"), request.header("cookie")], ["ä", undefined]);
+  const params = ["name", "flag", "bad", "eq", "none"].map((name) => request.param(name));
+  assert.deepEqual(params, ["a+b c", "", "%zz", "a=b", undefined]);
+  assert.deepEqual([request.path, request.origin, request.secure], ["/chat/tea", undefined, false]);
+});
+
+test("a close is told once, and its info has no nulls", () => {
+  const infos = [];
+  const handler = { onMessage(connection) { connection.close(1000, "done"); }, onClose(_, info) { infos.push(info); } };
+  const host = new TestHost(handler);
+  host.connect().send("x");
+  host.connect().close(4001, "why");
+  host.connect().disconnect();
+  assert.deepEqual(infos, [
+    { code: 1000, reason: "done", cause: "guest" },
+    { code: 4001, reason: "why", cause: "peer" },
+    { code: undefined, reason: undefined, cause: "network" },
+  ]);
+});
+
+test("UTF-8 is that of the platform", () => {
+  const texts = ["", "aä€\u{1f600}", "\0\x7f\x80\u07ff\u0800\uffff\u{10ffff}", "x".repeat(10_000) + "\u{1f600}"];
+  for (const text of texts) {
+    assert.deepEqual(encodeSlowly(text), new TextEncoder().encode(text));
+    assert.equal(decodeSlowly(encodeSlowly(text), true), text);
+  }
+  assert.deepEqual(encodeSlowly("\ud800x\udc00"), new TextEncoder().encode("\ud800x\udc00"));
+  // Every pair of bytes that can begin something, with what may follow.
+  for (let first = 0x7f; first < 0x100; first += 1) {
+    for (let second = 0x7e; second < 0x101; second += 1) {
+      for (const rest of [[], [0x80], [0xbf, 0x80], [0x41, 0x80]]) {
+        const bytes = new Uint8Array([first, second, ...rest]);
+        assert.equal(decodeSlowly(bytes, false), new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes), bytes.join(" "));
+      }
+    }
+  }
+  assert.throws(() => decodeSlowly(new Uint8Array([0xff]), true), TypeError);
+});
+
+test("the console's lines", () => {
+  class Point { x = 1; #hidden = 2; }
+  const circle = { name: "a" };
+  circle.self = circle;
+  for (const [values, line] of [
+    [["a", 1, "b"], "a 1 b"],
+    [["%s is %d%%, %j %o", "x", "7", { a: 1 }, [1], "more"], 'x is 7%, {"a":1} [1] more'],
+    [["%s"], "%s"],
+    [[{ a: "s", "b-c": [undefined, null, -0, 1n] }], '{ a: "s", "b-c": [undefined, null, -0, 1n] }'],
+    [[new Point()], "Point { x: 1 }"],
+    [[circle], '{ name: "a", self: [circular] }'],
+    [[new Map([["k", new Set([1])]])], 'Map(1) { "k" => Set(1) { 1 } }'],
+    [[new Uint8Array(2), new ArrayBuffer(3), new Date(NaN), /x/g], "Uint8Array(2) [0, 0] ArrayBuffer(3) Invalid Date /x/g"],
+    [[[[[[[1]]]]]], "[[[[[array]]]]]"],
+    [[{ get a() { throw new Error("no"); } }, Object.create(null)], "{ a: [Error: no] } {}"],
+    [[Array(200).fill(0)], `[${"0, ".repeat(100)}… 100 more]`],
+  ]) {
+    assert.equal(format(values), line);
+  }
+  assert.match(format([new Error("no", { cause: "c" })]), /^Error: no\n {4}at .*\n[^]*cause: "c"$/);
+});
