@@ -1,16 +1,17 @@
-//! `whimbrel build`: a guest's component from its sources, by the command that its manifest names.
+//! `whimbrel build`: a guest's component from its sources, by the command of its manifest or the recipe of its language.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use whimbrel::limits::{Ceilings, Limits};
-use whimbrel::manifest::{CARGO_BUILD, Manifest};
+use whimbrel::manifest::Manifest;
 
 use crate::cli::exit::Problems;
-use crate::cli::{path, terminal, toolchain};
+use crate::cli::languages::{self, CARGO_BUILD, Language, Project, Step};
+use crate::cli::{path, terminal};
 
 /// Build a handler's component as its manifest says
 #[derive(Args, Debug)]
@@ -22,9 +23,10 @@ pub(crate) struct BuildArgs {
 }
 
 const HELP: &str = "\
-Runs the manifest's `build` command in the manifest's folder. Without one, and with a Cargo.toml in that folder, it is
-  cargo build --release --target wasm32-wasip2
-with the target folder that the manifest's `component` is in. A missing wasm32-wasip2 target is installed with rustup.
+Runs the manifest's `build` command in the manifest's folder. Without one, the files beside the manifest tell the
+language: Cargo.toml, package.json (TypeScript with tsconfig.json), requirements.txt, handler.c, handler.cpp,
+handler.zig, go.mod. Its compiler is called, and what it leaves becomes the manifest's `component`. What is missing is
+named with the command that installs it; `whimbrel new --list` shows it too.
 The compiler's output goes to stderr as it is; stdout gets one line, the component's path.
 
 Exit codes:
@@ -47,24 +49,10 @@ pub(crate) fn run(arguments: &BuildArgs) -> anyhow::Result<ExitCode> {
 
 /// Build a manifest's component; yields its size in bytes. Safe to cancel: that kills the build.
 pub(crate) async fn build(manifest: &Manifest) -> anyhow::Result<u64> {
-    let Some(build) = &manifest.build else {
-        bail!(
-            "{} has no build command, and there is no Cargo.toml beside it; write it as in build = \"make\"",
-            manifest.path.display()
-        );
-    };
-    if build.contains(toolchain::TARGET) {
-        toolchain::ensure_target(&manifest.dir).await?;
+    let project = Project { dir: &manifest.dir, component: &manifest.component };
+    for step in steps(manifest, &project).await? {
+        step.carry_out(&project).await?;
     }
-    terminal::note(&format!("running {build}"));
-    let mut command = toolchain::command("sh", &manifest.dir);
-    command.args(["-c", build]).stdout(std::io::stderr());
-    if let Some(target_dir) = target_dir(build, &manifest.component) {
-        // Else a target folder from the user's environment would leave an old component where the manifest looks.
-        command.env("CARGO_TARGET_DIR", target_dir);
-    }
-    let status = command.status().await.with_context(|| format!("failed to run {build:?}"))?;
-    anyhow::ensure!(status.success(), "the build failed ({status}): {build}");
     let component = &manifest.component;
     match std::fs::metadata(component) {
         Ok(metadata) => Ok(metadata.len()),
@@ -77,26 +65,21 @@ pub(crate) async fn build(manifest: &Manifest) -> anyhow::Result<u64> {
     }
 }
 
-/// Where cargo must build so that the component lands where the manifest says; none for other build commands.
-fn target_dir<'a>(build: &str, component: &'a Path) -> Option<&'a Path> {
-    let release = component.parent().filter(|_| build == CARGO_BUILD)?;
-    let target = release.parent().filter(|_| release.ends_with("release"))?;
-    target.parent().filter(|_| target.ends_with(toolchain::TARGET))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use whimbrel::manifest::CARGO_BUILD;
-
-    use super::target_dir;
-
-    #[test]
-    fn cargo_builds_where_the_manifest_looks() {
-        let component = Path::new("/w/examples/chat/../../target/wasm32-wasip2/release/chat.wasm");
-        assert_eq!(target_dir(CARGO_BUILD, component), Some(Path::new("/w/examples/chat/../../target")));
-        assert_eq!(target_dir(CARGO_BUILD, Path::new("/w/chat.wasm")), None);
-        assert_eq!(target_dir("make", component), None);
+/// What the manifest says, else what the language does that its project files name.
+async fn steps(manifest: &Manifest, project: &Project<'_>) -> anyhow::Result<Vec<Step>> {
+    match manifest.build.as_deref() {
+        Some(CARGO_BUILD) => Language::Rust.recipe(project).await,
+        Some(build) => {
+            languages::prepare(build, project.dir).await?;
+            Ok(vec![Step::shell(build)])
+        }
+        None => match Language::of(project.dir) {
+            Some(language) => language.recipe(project).await,
+            None => bail!(
+                "{} has no build command, and beside it is none of {}; write it as in build = \"make\"",
+                manifest.path.display(),
+                Language::all_project_files()
+            ),
+        },
     }
 }

@@ -1,12 +1,16 @@
 //! The command line: one file per subcommand. Only here is something printed or the environment read.
 
+mod bindgen;
 mod build;
 mod cache;
 mod check;
+mod componentize;
 mod connect;
+mod contract;
 mod deployments;
 mod dev;
 pub(crate) mod exit;
+mod languages;
 mod logging;
 mod new;
 mod path;
@@ -14,7 +18,7 @@ mod serve;
 mod signals;
 pub(crate) mod stderr;
 mod terminal;
-mod toolchain;
+mod wit;
 
 use std::process::ExitCode;
 
@@ -52,6 +56,9 @@ enum Command {
     Dev(dev::DevArgs),
     Serve(serve::ServeArgs),
     Connect(connect::ConnectArgs),
+    Wit(wit::WitArgs),
+    Bindgen(bindgen::BindgenArgs),
+    Componentize(componentize::ComponentizeArgs),
 }
 
 impl Cli {
@@ -69,6 +76,9 @@ impl Cli {
             Command::Dev(arguments) => dev::run(&arguments),
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Connect(arguments) => connect::run(arguments),
+            Command::Wit(arguments) => wit::run(&arguments),
+            Command::Bindgen(arguments) => bindgen::run(&arguments),
+            Command::Componentize(arguments) => componentize::run(&arguments),
         }
     }
 }

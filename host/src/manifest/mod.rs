@@ -24,8 +24,6 @@ use reader::{Item, Report, Table};
 
 /// A manifest's file name.
 pub const FILE_NAME: &str = "whimbrel.toml";
-/// How a guest is built when the manifest does not say it and a `Cargo.toml` lies beside it.
-pub const CARGO_BUILD: &str = "cargo build --release --target wasm32-wasip2";
 /// Longest name, in bytes.
 const NAME_BYTES: usize = 63;
 
@@ -100,7 +98,7 @@ pub struct StaticFiles {
 }
 
 impl Manifest {
-    /// Read a manifest from its file, or from the folder that it lies in, and fill in the default build command.
+    /// Read a manifest from its file, or from the folder that it lies in.
     ///
     /// # Errors
     /// Every problem of the file.
@@ -108,11 +106,7 @@ impl Manifest {
         let path = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
         let absent = "a deployment is a folder with a whimbrel.toml, or the path of such a file";
         let text = reader::read_file(&path, absent)?;
-        let mut manifest = Manifest::parse(&text, &path, defaults, ceilings)?;
-        if manifest.build.is_none() && manifest.dir.join("Cargo.toml").is_file() {
-            manifest.build = Some(CARGO_BUILD.to_owned());
-        }
-        Ok(manifest)
+        Manifest::parse(&text, &path, defaults, ceilings)
     }
 
     /// Check a manifest's text. `path` is where it lies: problems quote it, and other paths are relative to its folder.

@@ -100,10 +100,12 @@ fn is_change(event: &Event, root: &Path, ignored: &[PathBuf]) -> bool {
 
 /// What builds, tools and editors write beside sources.
 fn is_noise(name: &OsStr) -> bool {
-    const NAMES: &[&str] = &["target", "node_modules", "Cargo.lock"];
+    const NAMES: &[&str] =
+        &["target", "node_modules", "venv", "__pycache__", "zig-cache", "zig-out", "Cargo.lock", "package-lock.json"];
+    const ENDS: &[&str] = &["~", ".wasm"];
     // Not UTF-8: not written by any of them.
     let Some(name) = name.to_str() else { return false };
-    NAMES.contains(&name) || name.starts_with('.') || name.ends_with('~')
+    NAMES.contains(&name) || name.starts_with('.') || ENDS.iter().any(|end| name.ends_with(end))
 }
 
 #[cfg(test)]
@@ -125,7 +127,17 @@ mod tests {
         for source in ["/home/.x/chat/src/lib.rs", "/home/.x/chat/whimbrel.toml", "/home/sdk/src/lib.rs"] {
             assert!(is_change(&created(source)), "{source}");
         }
-        for noise in ["target/release/chat.wasm", ".git/index", "src/.lib.rs.swp", "src/lib.rs~", "public/index.html"] {
+        for noise in [
+            "target/release/chat.wasm",
+            "chat.wasm",
+            "node_modules/a/index.js",
+            ".venv/lib/a.py",
+            "__pycache__/app.pyc",
+            ".git/index",
+            "src/.lib.rs.swp",
+            "src/lib.rs~",
+            "public/index.html",
+        ] {
             assert!(!is_change(&created(&format!("/home/.x/chat/{noise}"))), "{noise}");
         }
         let read = Event::new(EventKind::Access(AccessKind::Read)).add_path(PathBuf::from("/home/.x/chat/src/lib.rs"));
