@@ -86,6 +86,10 @@ test("what open and onMessage throw closes the connection, with its text and pla
   assert.equal(failing("a text").error, "a text");
   assert.equal(failing({ a: 1 }).error, '{"a":1}');
   assert.equal(failing(undefined).error, "undefined");
+  const circle = {};
+  circle.self = circle;
+  assert.equal(failing(circle).error, "something was thrown that has no text");
+  assert.equal(failing(new Error("a", { cause: Symbol("s") })).error, "something was thrown that has no text");
   assert.match(failing(new Error("a", { cause: new Error("b") })).error, /^Error: a \(cause: Error: b\) at /);
   assert.equal(failing("\ud800").error, "\ufffd");
 });

@@ -110,3 +110,6 @@ globalThis.crypto ??= {
     return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
   },
 };
+
+// The engine has it, but nothing would run what it queues.
+delete globalThis.queueMicrotask;

@@ -2,6 +2,7 @@
 
 import { exported } from "./dispatch.js";
 import { toBytes } from "./host.js";
+import { settled } from "./settled.js";
 import { decode, encode } from "./text.js";
 
 /** A peer's limits of the contract. */
@@ -245,13 +246,4 @@ function pairs(headers) {
 
 function then(value, act) {
   return typeof value?.then === "function" ? value.then(act) : act(value);
-}
-
-function settled(act, failed) {
-  try {
-    const value = act();
-    return typeof value?.then === "function" ? value.then(undefined, failed) : value;
-  } catch (error) {
-    return failed(error);
-  }
 }
