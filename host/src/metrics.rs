@@ -5,7 +5,7 @@ use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 /// Say what each metric means; for the exporter.
 pub fn describe() {
     describe_gauge!("whimbrel_connections", "Open WebSocket connections");
-    describe_gauge!("whimbrel_instances", "Live instances of guests");
+    describe_gauge!("whimbrel_instances", "Live instances of guests, by scope and by whether they have connections");
     describe_gauge!(
         "whimbrel_buffered_bytes",
         "Bytes in the buffers of all connections, which host.memory_budget bounds"
@@ -24,6 +24,7 @@ pub fn describe() {
     describe_counter!("whimbrel_bytes_sent_total", "Bytes of frames taken by sockets");
     describe_counter!("whimbrel_instructions_total", "Instructions of guests with metering = fuel");
     describe_counter!("whimbrel_traps_total", "Guest calls that ended with a trap, by kind");
+    describe_counter!("whimbrel_recycled_total", "Instances replaced between two events, by reason");
     describe_counter!("whimbrel_guest_errors_total", "Guest calls that returned an error, by function");
     describe_counter!("whimbrel_limits_hit_total", "Limits that were reached, by limit");
     describe_counter!("whimbrel_execution_microseconds_total", "Time for which guests occupied worker threads");
@@ -39,8 +40,6 @@ pub struct DeploymentMetrics {
     pub connections: Gauge,
     /// Connections opened.
     pub opened: Counter,
-    /// Live instances.
-    pub instances: Gauge,
     /// Circuits that are not closed.
     pub circuits: Gauge,
     /// Messages given to the handler.
@@ -59,6 +58,14 @@ pub struct DeploymentMetrics {
     pub instructions: Counter,
 }
 
+/// Live instances of one deployment under one scope.
+pub struct Instances {
+    /// With connections, or serving an event.
+    pub active: Gauge,
+    /// Kept without.
+    pub idle: Gauge,
+}
+
 impl std::fmt::Debug for DeploymentMetrics {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("DeploymentMetrics").field("deployment", &self.deployment).finish_non_exhaustive()
@@ -73,7 +80,6 @@ impl DeploymentMetrics {
             deployment: label(),
             connections: gauge!("whimbrel_connections", "deployment" => label()),
             opened: counter!("whimbrel_connections_total", "deployment" => label()),
-            instances: gauge!("whimbrel_instances", "deployment" => label()),
             circuits: gauge!("whimbrel_circuit_open", "deployment" => label()),
             messages_in: counter!("whimbrel_messages_received_total", "deployment" => label()),
             messages_out: counter!("whimbrel_messages_sent_total", "deployment" => label()),
@@ -85,6 +91,15 @@ impl DeploymentMetrics {
         }
     }
 
+    /// Live instances under a scope.
+    pub fn instances(&self, scope: &'static str) -> Instances {
+        let gauge = |state: &'static str| {
+            let deployment = self.deployment.clone();
+            gauge!("whimbrel_instances", "deployment" => deployment, "scope" => scope, "state" => state)
+        };
+        Instances { active: gauge("active"), idle: gauge("idle") }
+    }
+
     /// A connection ended.
     pub fn closed(&self, cause: &'static str) {
         counter!("whimbrel_closes_total", "deployment" => self.deployment.clone(), "cause" => cause).increment(1);
@@ -93,6 +108,11 @@ impl DeploymentMetrics {
     /// A call of the guest trapped.
     pub fn trapped(&self, kind: &'static str) {
         counter!("whimbrel_traps_total", "deployment" => self.deployment.clone(), "kind" => kind).increment(1);
+    }
+
+    /// An instance was replaced, as it had come to this mark.
+    pub fn recycled(&self, reason: &'static str) {
+        counter!("whimbrel_recycled_total", "deployment" => self.deployment.clone(), "reason" => reason).increment(1);
     }
 
     /// A function of the handler returned an error.

@@ -57,6 +57,8 @@ pub enum Wish {
     Overflowed,
     /// Drop the transport without a word: the time for a graceful end is over.
     Abort,
+    /// The instance is gone: another connection's event trapped it.
+    InstanceLost,
     /// Set TCP_NODELAY.
     NoDelay(bool),
     /// Drop what came in and close with 1013: the host's memory is used up, most of it by this connection.
@@ -159,7 +161,7 @@ impl Outbound {
     pub fn wish(&self, wish: Wish) -> Result<(), SendError> {
         let mut queue = self.lock();
         match wish {
-            Wish::Drain(_) | Wish::Abort => {}
+            Wish::Drain(_) | Wish::Abort | Wish::InstanceLost => {}
             Wish::TryAgainLater | Wish::GiveUp => queue.is_closed = true,
             _ if queue.is_closed => return Err(SendError::Closed),
             Wish::Close(_) | Wish::Overflowed => queue.is_closed = true,

@@ -10,6 +10,11 @@ use wit_parser::Resolve;
 use crate::constant;
 
 const SKELETON: &str = "skeleton";
+/// Places that are an exported function of their own: their world, the function, its type.
+const EXPORTS: [(&str, &str, &str, &str); 2] = [
+    ("upgrade", "guest-with-upgrade", "upgrade@0.1.0#upgrade", "(param $request i32) (result i32)"),
+    ("fit", "guest-with-fit", "fit@0.1.0#scopes", "(result i32)"),
+];
 /// What stands before a place's name in a guest.
 const PLACE: &str = ";;@ ";
 
@@ -49,18 +54,19 @@ fn component(
     places: &BTreeMap<&str, &str>,
 ) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let mut module = skeleton.to_owned();
-    for (place, code) in places.iter().filter(|(place, _)| **place != "upgrade") {
+    let is_export = |place: &str| EXPORTS.iter().any(|(name, ..)| *name == place);
+    for (place, code) in places.iter().filter(|(place, _)| !is_export(place)) {
         let marker = format!(";;{{{place}}}");
         assert!(module.contains(&marker), "the skeleton has no place {place:?}");
         module = module.replace(&marker, code);
     }
     let has_resources = places.get("imports").is_some_and(|code| code.contains("[resource-new]"));
     let mut world = if has_resources { "guest-with-resources" } else { "guest" };
-    if let Some(code) = places.get("upgrade") {
-        world = "guest-with-upgrade";
-        let name = "whimbrel:websocket/upgrade@0.1.0#upgrade";
+    for (place, with_export, function, ty) in EXPORTS {
+        let Some(code) = places.get(place) else { continue };
+        world = with_export;
         let end = module.rfind(')').expect("the skeleton is a module");
-        module.insert_str(end, &format!("(func (export {name:?}) (param $request i32) (result i32)\n{code})\n"));
+        module.insert_str(end, &format!("(func (export \"whimbrel:websocket/{function}\") {ty}\n{code})\n"));
     }
     let mut module = wat::parse_str(module)?;
     let mut resolve = Resolve::default();

@@ -2,6 +2,7 @@
 
 mod components;
 pub(crate) mod connections;
+mod exports;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

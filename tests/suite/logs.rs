@@ -118,7 +118,12 @@ async fn metrics_move_with_what_happens() {
     assert_eq!(other.ask("count").await, "1");
     let open = Metrics::read(&host).await;
     assert_eq!(open.value("whimbrel_connections{deployment=\"logs\"}"), 2.0, "{}", open.text);
-    assert_eq!(open.value("whimbrel_instances{deployment=\"logs\"}"), 2.0, "{}", open.text);
+    assert_eq!(
+        open.value("whimbrel_instances{deployment=\"logs\",scope=\"connection\",state=\"active\"}"),
+        2.0,
+        "{}",
+        open.text
+    );
     client.text("fail").await;
     client.closed_with(1011).await;
     other.text("panic").await;

@@ -29,6 +29,7 @@ mod parity;
 mod protocol;
 mod routes;
 mod sandbox;
+mod scopes;
 mod settings;
 mod shutdown;
 mod static_files;

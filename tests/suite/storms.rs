@@ -30,7 +30,7 @@ async fn good_client(host: &TestHost) {
 /// Every connection has given back what it held.
 async fn assert_all_is_given_back(host: &TestHost, files: usize) {
     host.wait_metric("whimbrel_connections{deployment=\"guest\"}", 0.0).await;
-    host.wait_metric("whimbrel_instances{deployment=\"guest\"}", 0.0).await;
+    host.wait_metric("whimbrel_instances{deployment=\"guest\",scope=\"connection\",state=\"active\"}", 0.0).await;
     host.wait_metric("whimbrel_buffered_bytes", 0.0).await;
     // One of them may be that of the metrics.
     let given_back = |host: &TestHost| match host.files() {

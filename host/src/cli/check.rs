@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use whimbrel::guest::{Artifact, Engine, EngineSettings};
+use whimbrel::guest::{Artifact, Engine, EngineSettings, Fit};
 use whimbrel::host_config::HostConfig;
 use whimbrel::manifest::Manifest;
 use whimbrel::registry::{self, Deployment, Revision};
@@ -30,7 +30,7 @@ pub(crate) struct CheckArgs {
 }
 
 const HELP: &str = "\
-Prints, for each, the component's size, world and imports, the routes, how it is metered, and the limits that are in \
+Prints, for each, the component's size, world and imports, its scope, the routes, how it is metered, and the limits that are in \
 force. All problems are reported at once: of every manifest, of every component, and between their routes.
 
 Examples:
@@ -92,22 +92,24 @@ async fn check(manifest: &Manifest, engine: &Engine) -> Result<String, Problems>
     let artifact = artifact.map_err(|error| Problems::lines(&error))?;
     let deployment = Arc::new(Deployment::new(&manifest.name, &Workers::new(1)));
     let trial = Revision::load(engine, deployment, 1, manifest.clone()).await;
-    trial.map_err(|error| Problems::lines(&error))?;
-    Ok(describe(manifest, Some(&artifact)))
+    let trial = trial.map_err(|error| Problems::lines(&error))?;
+    Ok(describe(manifest, Some((&artifact, trial.fit.as_ref()))))
 }
 
 /// None: a deployment of static files only.
-fn describe(manifest: &Manifest, artifact: Option<&Artifact>) -> String {
+fn describe(manifest: &Manifest, guest: Option<(&Artifact, Option<&Fit>)>) -> String {
     let mut text = format!("{}: ok\n", manifest.name);
     let mut row = |name: &str, value: &str| {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {name:<10} {value}");
     };
-    if let Some(artifact) = artifact {
+    if let Some((artifact, fit)) = guest {
         let size = bytesize::ByteSize(artifact.size());
         row("component", &format!("{} ({size})", path::display(&manifest.component)));
         row("world", if artifact.exports_upgrade() { "websocket-handler-with-upgrade" } else { "websocket-handler" });
         rows(&mut row, "imports", artifact.imports().iter().cloned());
+        row("scope", &manifest.scope.to_string());
+        row("fits", &fit.map_or_else(|| "every scope (it does not say)".to_owned(), Fit::to_string));
     }
     rows(&mut row, "routes", manifest.routes.iter().map(|route| route.as_str().to_owned()));
     if let Some(files) = &manifest.static_files {

@@ -2,11 +2,14 @@
 
 mod admit;
 mod frames;
+mod guest;
 pub mod handshakes;
 pub mod http;
 mod pages;
 mod parts;
+mod place;
 mod presence;
+mod recycle;
 mod report;
 #[cfg(test)]
 mod properties;

@@ -1,5 +1,6 @@
 //! What is counted and said of an open connection: metrics, limits, errors, traps, its beginning and its end.
 
+use super::guest::Guest;
 use super::task::Connection;
 use crate::guest::{Instance, Trap};
 use crate::registry::TrappedEvent;
@@ -12,6 +13,16 @@ pub(super) struct Traffic {
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
     pub(super) messages_out: u64,
+}
+
+impl Traffic {
+    /// A call of the guest is about to be made.
+    pub(super) fn count(&mut self, call: &Call) {
+        if let Call::Message(message) = call {
+            self.messages_in += 1;
+            self.bytes_in += message.len() as u64;
+        }
+    }
 }
 
 impl Connection {
@@ -39,31 +50,31 @@ impl Connection {
         hits.report(passed.setting(), Some(self.outbound.id), passed.value(), passed.allowed());
     }
 
-    pub(super) fn report_error(&self, call: &Call, text: &str) {
-        let (deployment, connection, function) = (&self.revision.deployment.name, self.outbound.id.0, call.function());
-        tracing::warn!(deployment, connection, function, "the handler failed: {}", text.escape_debug());
-        self.revision.deployment.metrics.failed(function);
+    /// The connection's own instance trapped in a call.
+    pub(super) fn report_trap(&self, call: &Call, trap: Box<Trap>, guest: Option<Guest>) {
+        self.lost(TrappedEvent::of(call, &self.outbound, self.headers_of(call)), trap, guest);
     }
 
-    pub(super) fn report_trap(&self, call: &Call, mut trap: Box<Trap>, instance: Option<Instance>) {
-        let event = TrappedEvent {
-            function: call.function(),
-            bytes: call.size(),
-            headers: matches!(call, Call::Open).then_some(self.headers),
-            connection: Some(self.outbound.id),
-            messages: Some(self.outbound.messages_in()),
+    /// The connection's own instance trapped.
+    pub(super) fn lost(&self, event: TrappedEvent, mut trap: Box<Trap>, guest: Option<Guest>) {
+        let remains = match guest {
+            Some(Guest::Own(instance)) => instance.into_remains(&mut trap),
+            _ => None,
         };
-        let remains = instance.and_then(|instance| instance.into_remains(&mut trap));
         self.revision.trapped(event, trap, remains);
         self.revision.breaker.trapped(self.admitted, self.now);
+    }
+
+    /// Header fields of the request, for its own call.
+    pub(super) fn headers_of(&self, call: &Call) -> Option<usize> {
+        matches!(call, Call::Open).then_some(self.headers)
     }
 
     /// Say what an event has cost, where that is counted.
     pub(super) fn meter(&mut self, call: &Call, instance: &Instance) {
         let Some(instructions) = instance.instructions() else { return };
         self.instructions = instance.all_instructions();
-        let (deployment, connection, function) = (&self.revision.deployment.name, self.outbound.id.0, call.function());
-        tracing::debug!(deployment, connection, function, instructions, "event");
+        self.revision.metered(self.outbound.id, call.function(), instructions);
     }
 
     pub(super) fn end(&mut self) {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::time::Sleep;
 
+use super::guest::Guest;
 use super::presence::Presence;
 use super::report::Traffic;
 use super::socket::{Flushed, Inbound, Socket};
@@ -30,7 +31,7 @@ const TURN_BYTES: usize = 256 * 1024;
 /// A connection whose handshake has been answered with 101.
 #[derive(Debug)]
 pub(super) struct Opened {
-    pub(super) instance: Instance,
+    pub(super) guest: Guest,
     pub(super) turns: Arc<Turns>,
     pub(super) admitted: Admitted,
     pub(super) outbound: Arc<Outbound>,
@@ -44,7 +45,7 @@ pub(super) struct Opened {
 
 /// Serve the connection to its end; `early` was read behind the request.
 pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
-    let Opened { instance, turns, admitted, outbound, settings, inbound, revision, headers, mut seat } = opened;
+    let Opened { guest, turns, admitted, outbound, settings, inbound, revision, headers, mut seat } = opened;
     seat.open(&outbound);
     let socket = Socket::new(stream, &early, outbound.clone(), inbound).await;
     let now = Instant::now();
@@ -60,14 +61,14 @@ pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
         turns,
         events: VecDeque::new(),
         traffic: Traffic::default(),
-        instructions: instance.all_instructions(),
+        instructions: guest.instructions(),
         headers,
         outbound,
         revision,
     };
     let presence = Presence::new(connection.outbound.clone(), connection.revision.clone());
     connection.begin();
-    connection.serve(instance).await;
+    connection.serve(guest).await;
     drop(presence);
     connection.end();
     if let Some(socket) = connection.socket {
@@ -77,7 +78,7 @@ pub(super) async fn run(stream: Stream, early: Bytes, opened: Opened) {
     drop(seat);
 }
 
-/// Everything of the connection but the instance, which a running call borrows.
+/// Everything of the connection but its guest, which a running call borrows.
 pub(super) struct Connection {
     /// None once the transport was dropped.
     pub(super) socket: Option<Socket>,
@@ -87,7 +88,7 @@ pub(super) struct Connection {
     pub(super) now: Instant,
     /// Since when this task has not paused; none while it does.
     pub(super) turn_began: Option<Instant>,
-    /// Whether the guest has to wait for its turn before it is called.
+    /// Whether the connection's own instance has to wait for its turn before it is called.
     pub(super) must_wait: bool,
     pub(super) admitted: Admitted,
     pub(super) turns: Arc<Turns>,
@@ -103,24 +104,37 @@ pub(super) struct Connection {
 }
 
 /// What the select yields.
-enum Next {
+enum Next<T> {
     Event(Event),
-    Returned(Result<Result<(), String>, Box<Trap>>),
+    Returned(T),
 }
 
 impl Connection {
-    async fn serve(&mut self, instance: Instance) {
-        let mut instance = Some(instance);
+    async fn serve(&mut self, guest: Guest) {
+        let mut guest = Some(guest);
         loop {
             match self.session.next_action() {
                 Some(Action::Call(call)) => {
-                    let Some(running) = &mut instance else { return };
-                    let returned = self.call(running, &call).await.unwrap_or_else(|trap| {
-                        self.report_trap(&call, trap, instance.take());
-                        Returned::Trapped
-                    });
-                    if matches!(call, Call::Close(_)) {
-                        instance = None;
+                    let is_last = matches!(call, Call::Close(_));
+                    let returned = match &mut guest {
+                        Some(Guest::Own(instance)) => match self.call(instance, &call).await {
+                            // Boxed: few instances are ever replaced.
+                            Ok(Returned::Done) if !is_last && self.is_due(instance) => {
+                                Box::pin(self.recycle(&mut guest)).await
+                            }
+                            Ok(returned) => returned,
+                            Err(trap) => {
+                                self.report_trap(&call, trap, guest.take());
+                                Returned::Trapped
+                            }
+                        },
+                        // Boxed: a connection with an instance of its own has no room for these.
+                        Some(Guest::Member(member)) => Box::pin(self.post(member, call)).await,
+                        Some(Guest::Event(first)) => Box::pin(self.call_fresh(first, &call)).await,
+                        None => return,
+                    };
+                    if is_last {
+                        guest = None;
                         // Clearing the guest's memory takes its time too.
                         self.now = Instant::now();
                     }
@@ -130,7 +144,7 @@ impl Connection {
                 Some(action) => self.act(action),
                 None if self.session.is_over() => return,
                 None => {
-                    if let Next::Event(event) = self.next(None::<Pin<&mut Pending<_>>>).await {
+                    if let Next::Event(event) = self.next(None::<Pin<&mut Pending<()>>>).await {
                         self.session.step(event, self.now);
                     }
                 }
@@ -138,60 +152,76 @@ impl Connection {
         }
     }
 
-    /// Call the guest; the connection's other rules go on meanwhile.
+    /// Call the connection's own instance.
     async fn call(&mut self, instance: &mut Instance, call: &Call) -> Result<Returned, Box<Trap>> {
-        if let Call::Message(message) = call {
+        if matches!(call, Call::Message(_)) {
             self.outbound.count_in(1);
-            self.traffic.messages_in += 1;
-            self.traffic.bytes_in += message.len() as u64;
         }
+        self.traffic.count(call);
         self.settle();
         let connection = self.outbound.id;
         let turns = std::mem::take(&mut self.must_wait).then(|| self.turns.clone());
         let returned = {
-            let mut running = pin!(async {
+            let running = pin!(async {
                 if let Some(turns) = turns {
                     // Boxed: a call that need not wait has no room for it in its future.
                     Box::pin(async move { turns.wait().await }).await;
                 }
                 instance.call(connection, call).await
             });
-            loop {
-                match self.next(Some(running.as_mut())).await {
-                    Next::Returned(returned) => break returned,
-                    Next::Event(event) => {
-                        self.session.step(event, self.now);
-                        self.settle();
-                    }
-                }
-                while let Some(action) = self.session.next_action() {
-                    self.act(action);
-                }
-            }
+            self.drive(running).await
         };
         self.now = Instant::now();
         self.meter(call, instance);
-        Ok(match returned? {
+        returned.map(|returned| self.returned(call, returned))
+    }
+
+    /// Let a call of the guest go on to its end; the connection's other rules go on meanwhile.
+    pub(super) async fn drive<F: Future>(&mut self, mut running: Pin<&mut F>) -> F::Output {
+        loop {
+            match self.next(Some(running.as_mut())).await {
+                Next::Returned(returned) => return returned,
+                Next::Event(event) => {
+                    self.session.step(event, self.now);
+                    self.settle();
+                }
+            }
+            while let Some(action) = self.session.next_action() {
+                self.act(action);
+            }
+        }
+    }
+
+    /// What a call that did not trap means for the session.
+    pub(super) fn returned(&mut self, call: &Call, returned: Result<(), String>) -> Returned {
+        match returned {
             Ok(()) => {
-                if self.admitted.is_trial() && matches!(call, Call::Message(_)) {
-                    self.revision.breaker.survived(&mut self.admitted);
+                if matches!(call, Call::Message(_)) {
+                    self.survived();
                 }
                 Returned::Done
             }
             Err(text) => {
-                self.report_error(call, &text);
+                self.revision.failed(self.outbound.id, call.function(), &text);
                 Returned::Failed
             }
-        })
+        }
+    }
+
+    /// A message did not trap.
+    pub(super) fn survived(&mut self) {
+        if self.admitted.is_trial() {
+            self.revision.breaker.survived(&mut self.admitted);
+        }
     }
 
     /// Tell the host's memory budget what waits for the guest.
-    fn settle(&self) {
+    pub(super) fn settle(&self) {
         self.outbound.hold(Part::Calls, self.session.held_bytes());
     }
 
     /// Carry out what needs no guest.
-    fn act(&mut self, action: Action) {
+    pub(super) fn act(&mut self, action: Action) {
         match action {
             // The rules start no call while one runs.
             Action::Call(_) => {}
@@ -212,10 +242,7 @@ impl Connection {
     }
 
     /// The select: the running call of the guest, the socket's two directions with the outbound queue, and the timer.
-    async fn next<F>(&mut self, mut call: Option<Pin<&mut F>>) -> Next
-    where
-        F: Future<Output = Result<Result<(), String>, Box<Trap>>>,
-    {
+    async fn next<F: Future>(&mut self, mut call: Option<Pin<&mut F>>) -> Next<F::Output> {
         poll_fn(|cx| {
             let began = self.turn();
             if let Some(call) = &mut call {
@@ -312,6 +339,7 @@ impl Connection {
                 self.socket = None;
                 Event::Disconnected
             }
+            Wish::InstanceLost => Event::InstanceLost,
             Wish::TryAgainLater => Event::TryAgainLater,
             Wish::GiveUp => {
                 self.socket = None;

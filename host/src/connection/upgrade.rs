@@ -15,19 +15,21 @@ use super::static_files::StaticFiles;
 use super::task::Opened;
 use super::{Context, admit, pages};
 use crate::circuit::Admitted;
-use crate::guest::{Arg, Instance, Remains, Request, StartError, Trap, TrapKind};
-use crate::handshake::{Acceptance, BadDecision, Candidate, Decision, OriginVerdict, Refusal, Upgrade};
+use crate::guest::{Arg, Request};
+use crate::handshake::{
+    Acceptance, BadDecision, Candidate, Decision, GuestAcceptance, GuestRefusal, OriginVerdict, Refusal, Upgrade,
+};
 use crate::ids::ConnectionId;
 use crate::limits::Limits;
 use crate::metrics;
 use crate::outbound::{Capacity, Outbound};
-use crate::registry::{Revision, Target, TrappedEvent};
+use crate::registry::{Revision, Target};
 use crate::routing::Args;
 use crate::session::{KeepAlive, Settings};
 use crate::share::Turns;
 
 /// Seconds after which a client that met a limit may try again.
-const RETRY_AFTER: u32 = 5;
+pub(super) const RETRY_AFTER: u32 = 5;
 
 /// Answer one request.
 pub(super) async fn decide(context: &Context, parts: Parts, peer: SocketAddr, is_secure: bool) -> Answer<Box<Opened>> {
@@ -85,11 +87,11 @@ async fn plain(context: &Context, parts: &Parts) -> Option<Response<Body>> {
 }
 
 /// A handshake on its way to an answer.
-struct Handshake<'a> {
+pub(super) struct Handshake<'a> {
     context: &'a Context,
-    revision: &'a Arc<Revision>,
-    verdict: OriginVerdict,
-    peer: SocketAddr,
+    pub(super) revision: &'a Arc<Revision>,
+    pub(super) verdict: OriginVerdict,
+    pub(super) peer: SocketAddr,
     is_secure: bool,
 }
 
@@ -101,17 +103,17 @@ impl Handshake<'_> {
         }
         let upgrade = candidate.into_upgrade()?;
         let limits = &revision.manifest.limits;
+        let key = self.room_key(&args)?;
         let admitted = self.admit()?;
         let seat = revision.roster.take(limits.connections).ok_or_else(|| self.full(limits))?;
         let turns = Turns::new(&revision.deployment.share);
-        let instance = self.start(&turns, upgrade.headers.len(), admitted).await?;
-        let request = self.request(&upgrade, args);
-        let (mut instance, acceptance) = turns.run(self.ask(instance, &request, &upgrade, admitted)).await?;
+        let request = Box::new(self.request(&upgrade, args));
+        let (place, acceptance) = self.place(key, &turns, &request, &upgrade, admitted).await?;
         let max_message_size = self.max_message_size(&acceptance)?;
         let capacity = Capacity { outbound: limits.outbound, message: limits.largest_sent().max(max_message_size) };
         let subprotocol = acceptance.subprotocol.clone();
         let outbound = Outbound::new(ConnectionId::next(), subprotocol, capacity, &self.context.budget);
-        instance.own(outbound.clone(), request);
+        let guest = place.enter(revision, outbound.clone(), request);
         let settings = Settings {
             keep_alive: keep_alive(&acceptance, limits),
             close_timeout: limits.close_timeout,
@@ -123,7 +125,7 @@ impl Handshake<'_> {
         let inbound = Inbound { max_message_size, fragments: limits.fragments };
         let response = acceptance.response(&upgrade);
         let (revision, headers) = (revision.clone(), upgrade.headers.len());
-        let opened = Opened { instance, turns, admitted, outbound, settings, inbound, revision, headers, seat };
+        let opened = Opened { guest, turns, admitted, outbound, settings, inbound, revision, headers, seat };
         Ok((response, opened))
     }
 
@@ -151,28 +153,6 @@ impl Handshake<'_> {
         Refusal::unavailable("This handler has all the connections that it may have.\n", RETRY_AFTER)
     }
 
-    async fn start(&self, turns: &Arc<Turns>, headers: usize, admitted: Admitted) -> Result<Instance, Refusal> {
-        let deployment = &self.revision.deployment;
-        let started = self.revision.start(turns).await;
-        started.inspect(|instance| self.meter("instantiation", instance)).map_err(|error| match error {
-            StartError::Exhausted => {
-                let setting = self.revision.manifest.metering.instances();
-                deployment.hits.report(setting, None, "all are in use", "no more on this host");
-                Refusal::unavailable("This host has all the instances that it may have.\n", RETRY_AFTER)
-            }
-            StartError::Trap { trap, remains } => {
-                let kind = trap.kind;
-                self.report("instantiation", headers, trap, remains, admitted);
-                match kind {
-                    TrapKind::Time | TrapKind::Execution | TrapKind::Instructions => {
-                        Refusal::unavailable("The handler did not start in time.\n", RETRY_AFTER)
-                    }
-                    _ => Refusal::internal_error(),
-                }
-            }
-        })
-    }
-
     fn request(&self, upgrade: &Upgrade, args: Args) -> Request {
         let args = args.into_iter().map(|arg| Arg { name: arg.name, value: arg.value });
         Request {
@@ -188,34 +168,14 @@ impl Handshake<'_> {
         }
     }
 
-    /// Let the guest decide, if it wants to.
-    async fn ask(
+    /// What the guest has decided, once it is checked.
+    pub(super) fn decided(
         &self,
-        mut instance: Instance,
-        request: &Request,
+        answer: Result<GuestAcceptance, GuestRefusal>,
         upgrade: &Upgrade,
-        admitted: Admitted,
-    ) -> Result<(Instance, Acceptance), Refusal> {
-        let Some(answer) = instance.upgrade(request, self.verdict.is_allowed()).await else {
-            return Ok((instance, Acceptance::default()));
-        };
-        self.meter("upgrade", &instance);
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(mut trap) => {
-                let (kind, remains) = (trap.kind, instance.into_remains(&mut trap));
-                self.report("upgrade", upgrade.headers.len(), trap, remains, admitted);
-                return Err(match kind {
-                    TrapKind::Time | TrapKind::Execution | TrapKind::Instructions => {
-                        let text = "The handler did not answer the handshake in time.\n";
-                        Refusal::text(StatusCode::GATEWAY_TIMEOUT, text)
-                    }
-                    _ => Refusal::internal_error(),
-                });
-            }
-        };
+    ) -> Result<Acceptance, Refusal> {
         match Decision::check(answer, upgrade) {
-            Ok(Decision::Accept(acceptance)) => Ok((instance, acceptance)),
+            Ok(Decision::Accept(acceptance)) => Ok(acceptance),
             Ok(Decision::Refuse(refusal)) => {
                 if refusal.status == StatusCode::FORBIDDEN {
                     // Says why, where the origin was the reason; the guest's own answer is what the client gets.
@@ -242,26 +202,6 @@ impl Handshake<'_> {
         tracing::warn!(deployment = deployment.name, function = "upgrade", "the handler failed: {bad}");
         deployment.metrics.failed("upgrade");
         Refusal::internal_error()
-    }
-
-    fn report(
-        &self,
-        function: &'static str,
-        headers: usize,
-        trap: Box<Trap>,
-        remains: Option<Remains>,
-        admitted: Admitted,
-    ) {
-        let event = TrappedEvent { function, headers: Some(headers), ..TrappedEvent::default() };
-        self.revision.trapped(event, trap, remains);
-        self.revision.breaker.trapped(admitted, Instant::now());
-    }
-
-    /// Say what the guest's part in the handshake has cost, where that is counted.
-    fn meter(&self, function: &'static str, instance: &Instance) {
-        if let Some(instructions) = instance.instructions() {
-            tracing::debug!(deployment = self.revision.deployment.name, function, instructions, "event");
-        }
     }
 }
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre};
 
-use super::bindings::{handler, upgrade};
+use super::bindings::handler;
 use super::engine::{Core, Engine};
+use super::exports::{self, Optional};
 use super::state::State;
 use super::symbols::Symbols;
 use crate::limits::Limits;
@@ -15,7 +16,6 @@ use crate::manifest::Metering;
 
 const HANDLER: &str = "whimbrel:websocket/handler@0.1.0";
 const HANDLER_FUNCTIONS: [&str; 5] = ["open", "on-message", "on-close", "on-ping", "on-pong"];
-const UPGRADE: &str = "whimbrel:websocket/upgrade@0.1.0";
 
 /// How all WebAssembly begins.
 const MAGIC: &[u8] = b"\0asm";
@@ -73,7 +73,7 @@ pub struct Artifact {
     pub(super) engine: Core,
     pub(super) pre: InstancePre<State>,
     pub(super) handler: std::sync::Arc<handler::GuestIndices>,
-    pub(super) upgrade: Option<std::sync::Arc<upgrade::GuestIndices>>,
+    pub(super) optional: Optional,
     symbols: Option<std::sync::Arc<Symbols>>,
     imports: Vec<String>,
     size: u64,
@@ -96,6 +96,7 @@ impl Artifact {
         engine.note_compiled();
         let imports = imports(engine, &component);
         let mut problems = missing_exports(engine, &component);
+        problems.extend(exports::problems(&component));
         problems.extend(unknown_imports(&imports));
         if !problems.is_empty() {
             return Err(LoadError { path: path.to_owned(), problems });
@@ -105,13 +106,12 @@ impl Artifact {
             .instantiate_pre(&component)
             .map_err(|error| fail(format!("an import does not fit: {error:#}")))?;
         let handler = handler::GuestIndices::new(&pre).map_err(|error| fail(format!("{HANDLER}: {error:#}")))?;
-        let upgrade = component.get_export_index(None, UPGRADE).map(|_| upgrade::GuestIndices::new(&pre)).transpose();
-        let upgrade = upgrade.map_err(|error| fail(format!("{UPGRADE}: {error:#}")))?;
+        let optional = Optional::new(&component, &pre).map_err(|error| fail(format!("{error:#}")))?;
         Ok(Artifact {
             engine: engine.clone(),
             pre,
             handler: handler.into(),
-            upgrade: upgrade.map(Into::into),
+            optional,
             symbols: Symbols::of(path, &bytes).map(Into::into),
             imports,
             size: bytes.len() as u64,
@@ -120,7 +120,12 @@ impl Artifact {
 
     /// Whether the guest has a say in the handshake.
     pub fn exports_upgrade(&self) -> bool {
-        self.upgrade.is_some()
+        self.optional.upgrade.is_some()
+    }
+
+    /// Whether an instance can be replaced between two events, its state handed over.
+    pub fn hands_over(&self) -> bool {
+        self.optional.lifecycle.is_some()
     }
 
     /// The interfaces that the component imports, with their versions.

@@ -22,7 +22,11 @@ mod optional {
         path: "../wit",
         inline: "
             package whimbrel:host;
-            world optional { export whimbrel:websocket/upgrade@0.1.0; }
+            world optional {
+                export whimbrel:websocket/upgrade@0.1.0;
+                export whimbrel:websocket/fit@0.1.0;
+                export whimbrel:websocket/lifecycle@0.1.0;
+            }
         ",
         world: "whimbrel:host/optional",
         exports: { default: async },
@@ -32,4 +36,4 @@ mod optional {
 }
 
 pub(super) use needed::exports::whimbrel::websocket::handler;
-pub(super) use optional::exports::whimbrel::websocket::upgrade;
+pub(super) use optional::exports::whimbrel::websocket::{fit, lifecycle, upgrade};

@@ -5,14 +5,16 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use wasmtime::component;
 use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 
 use super::artifact::Artifact;
 use super::bindings::{handler, upgrade};
 use super::clock::{Budget, EventClock};
+use super::lifecycle::Age;
 use super::meter::{self, Meter};
 use super::request::Request;
-use super::state::{Shared, State};
+use super::state::{InstanceState, Shared, State};
 use super::trap::{ExecutionSpent, Remains, Trap};
 use super::types;
 use crate::handshake::{GuestAcceptance, GuestRefusal};
@@ -48,12 +50,15 @@ pub enum StartError {
 
 /// One store with one instantiated artifact. After a trap nothing in it is called again.
 pub struct Instance {
-    store: Store<State>,
+    pub(super) store: Store<State>,
     handler: handler::Guest,
     upgrade: Option<upgrade::Guest>,
-    clock: Arc<EventClock>,
+    /// For the exports that are rarely called.
+    pub(super) exports: component::Instance,
+    pub(super) clock: Arc<EventClock>,
+    pub(super) age: Age,
     /// What `open` is given; taken by it.
-    request: Option<Request>,
+    pub(super) request: Option<Request>,
 }
 
 impl std::fmt::Debug for Instance {
@@ -77,7 +82,10 @@ impl Instance {
         };
         meter::end(&mut store);
         let mut trap = match started {
-            Some(Ok((handler, upgrade))) => return Ok(Instance { store, handler, upgrade, clock, request: None }),
+            Some(Ok((exports, handler, upgrade))) => {
+                let age = Age::default();
+                return Ok(Instance { store, handler, upgrade, exports, clock, age, request: None });
+            }
             Some(Err(error)) if error.is::<PoolConcurrencyLimitError>() => return Err(StartError::Exhausted),
             Some(Err(error)) => Trap::new(error, store.data()),
             None => Trap::time(limit, store.data()),
@@ -94,6 +102,7 @@ impl Instance {
     ) -> Option<Result<Result<GuestAcceptance, GuestRefusal>, Box<Trap>>> {
         let upgrade = self.upgrade.clone()?;
         let Instance { store, clock, .. } = self;
+        store.data().current.set_connection(None);
         let limits = &store.data().shared.limits;
         let limit = start_budget(limits);
         clock.start(execution_budget(limits));
@@ -111,12 +120,11 @@ impl Instance {
         })
     }
 
-    /// Make the instance the owner of a connection, whose `open` is to be called with `request`.
-    pub fn own(&mut self, connection: Arc<Outbound>, request: Request) {
-        let state = self.store.data_mut();
-        state.set_current(connection.id);
-        state.connections.insert(connection.id.0, connection);
-        self.request = Some(request);
+    /// Make the instance the owner of a connection, whose `open` is to be called next, with `request`; without one it has
+    /// been opened elsewhere.
+    pub fn own(&mut self, connection: Arc<Outbound>, request: Option<Request>) {
+        self.store.data_mut().connections.insert(connection.id.0, connection);
+        self.request = request;
     }
 
     /// The connection is over: its number is void from now on.
@@ -124,11 +132,33 @@ impl Instance {
         self.store.data_mut().connections.remove(&connection.0);
     }
 
+    /// The connections that it owns.
+    pub fn connections(&self) -> Vec<Arc<Outbound>> {
+        self.store.data().connections.values().cloned().collect()
+    }
+
+    /// Whether it owns any.
+    pub fn has_connections(&self) -> bool {
+        !self.store.data().connections.is_empty()
+    }
+
+    /// What its log lines say of it beside the connection.
+    pub fn set_key(&mut self, key: Arc<str>) {
+        self.store.data().current.set_key(key);
+    }
+
+    /// Count it as one of these.
+    pub fn set_state(&mut self, state: InstanceState) {
+        self.store.data_mut().set_activity(state);
+    }
+
     /// Call one function of the handler. The inner error is the guest's own, the outer one a trap, after which the
     /// instance must be dropped.
     pub async fn call(&mut self, connection: ConnectionId, call: &Call) -> Result<Result<(), String>, Box<Trap>> {
         let request = self.request.take();
+        self.age.count();
         let Instance { store, handler, clock, .. } = self;
+        store.data().current.set_connection(Some(connection));
         let limits = &store.data().shared.limits;
         let (execution, limit) = match call {
             Call::Open => (start_budget(limits), start_budget(limits)),
@@ -146,6 +176,25 @@ impl Instance {
             Some(Ok(returned)) => Ok(returned.map_err(|text| cut(text, store.data().shared.limits.log_line_size))),
             Some(Err(error)) => Err(Trap::new(error, store.data())),
             None => Err(Trap::time(limit, store.data())),
+        }
+    }
+
+    /// Before a call that has `limits.start_time` for all that it does; yields that budget.
+    pub(super) fn begin(&mut self) -> Budget {
+        let limit = start_budget(&self.store.data().shared.limits);
+        self.clock.start(limit);
+        self.store.set_epoch_deadline(1);
+        meter::begin(&mut self.store);
+        limit
+    }
+
+    /// After that call: what it returned; none when it took longer.
+    pub(super) fn finish<R>(&mut self, returned: Option<wasmtime::Result<R>>, limit: Budget) -> Result<R, Box<Trap>> {
+        meter::end(&mut self.store);
+        match returned {
+            Some(Ok(returned)) => Ok(returned),
+            Some(Err(error)) => Err(Trap::new(error, self.store.data())),
+            None => Err(Trap::time(limit, self.store.data())),
         }
     }
 
@@ -202,11 +251,11 @@ fn new_store(artifact: &Artifact, shared: &Arc<Shared>, turns: &Arc<Turns>) -> S
 async fn instantiate(
     artifact: &Artifact,
     store: &mut Store<State>,
-) -> wasmtime::Result<(handler::Guest, Option<upgrade::Guest>)> {
+) -> wasmtime::Result<(component::Instance, handler::Guest, Option<upgrade::Guest>)> {
     let instance = artifact.pre.instantiate_async(&mut *store).await?;
     let handler = artifact.handler.load(&mut *store, &instance)?;
-    let upgrade = artifact.upgrade.as_ref().map(|upgrade| upgrade.load(&mut *store, &instance)).transpose()?;
-    Ok((handler, upgrade))
+    let upgrade = artifact.optional.upgrade.as_ref().map(|upgrade| upgrade.load(&mut *store, &instance)).transpose()?;
+    Ok((instance, handler, upgrade))
 }
 
 async fn invoke(
@@ -255,14 +304,18 @@ fn lower(info: &CloseInfo) -> types::CloseInfo<'_> {
 }
 
 /// A guest's text for the log: what is over the size of a line is dropped before anything is done with it.
-fn cut(mut text: String, size: usize) -> String {
+pub(super) fn cut(mut text: String, size: usize) -> String {
     text.truncate(text.floor_char_boundary(size));
     text
 }
 
 /// Drive a call of the guest; none when it takes longer than `limit`, waiting included, but not for its turn. A timer
 /// exists only once the guest has yielded or waited.
-async fn within<F: Future>(limit: Budget, clock: &EventClock, mut call: std::pin::Pin<&mut F>) -> Option<F::Output> {
+pub(super) async fn within<F: Future>(
+    limit: Budget,
+    clock: &EventClock,
+    mut call: std::pin::Pin<&mut F>,
+) -> Option<F::Output> {
     let mut timer = None;
     std::future::poll_fn(|context| {
         if timer.is_some() {

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
@@ -14,6 +14,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use crate::hits::Hits;
+use crate::ids::ConnectionId;
 use crate::limits::Limits;
 
 /// How many lines the guests of one deployment may log per second.
@@ -122,19 +123,50 @@ pub(super) enum Source {
     Stderr,
 }
 
+/// What an instance is doing, for those who tell of it.
+#[derive(Debug, Default)]
+pub(super) struct Current {
+    /// The connection whose event is running; 0 for none.
+    connection: AtomicU32,
+    /// The instance's own, where it serves several connections.
+    key: OnceLock<Arc<str>>,
+}
+
+impl Current {
+    pub(super) fn connection(&self) -> Option<ConnectionId> {
+        Some(ConnectionId(self.connection.load(Ordering::Relaxed))).filter(|id| id.0 != 0)
+    }
+
+    pub(super) fn set_connection(&self, connection: Option<ConnectionId>) {
+        self.connection.store(connection.map_or(0, |id| id.0), Ordering::Relaxed);
+    }
+
+    /// Go on where another instance ended.
+    pub(super) fn follow(&self, other: &Current) {
+        self.set_connection(other.connection());
+        if let Some(key) = other.key.get() {
+            self.set_key(key.clone());
+        }
+    }
+
+    /// It has none before, and keeps this one.
+    pub(super) fn set_key(&self, key: Arc<str>) {
+        let _ = self.key.set(key);
+    }
+}
+
 /// One of an instance's two streams; clones write to the same line.
 #[derive(Debug, Clone)]
 pub(super) struct GuestLog {
     source: Source,
     budget: Arc<LogBudget>,
-    /// The connection whose event is running; 0 for none.
-    connection: Arc<AtomicU32>,
+    current: Arc<Current>,
     line: Arc<Mutex<Vec<u8>>>,
 }
 
 impl GuestLog {
-    pub(super) fn new(source: Source, budget: Arc<LogBudget>, connection: Arc<AtomicU32>) -> Self {
-        GuestLog { source, budget, connection, line: Arc::default() }
+    pub(super) fn new(source: Source, budget: Arc<LogBudget>, current: Arc<Current>) -> Self {
+        GuestLog { source, budget, current, line: Arc::default() }
     }
 
     fn append(&self, bytes: &[u8]) {
@@ -165,14 +197,14 @@ impl GuestLog {
             self.budget.cut();
         }
         let text = printable(cut.unwrap_or(line));
-        let connection = Some(self.connection.load(Ordering::Relaxed)).filter(|id| *id != 0);
+        let (connection, key) = (self.current.connection().map(|id| id.0), self.current.key.get().map(|key| &**key));
         let deployment = self.budget.deployment.as_str();
         match self.source {
             Source::Stdout => {
-                tracing::info!(target: "whimbrel::guest", deployment, connection, "{text}{dots}");
+                tracing::info!(target: "whimbrel::guest", deployment, connection, key, "{text}{dots}");
             }
             Source::Stderr => {
-                tracing::warn!(target: "whimbrel::guest", deployment, connection, "{text}{dots}");
+                tracing::warn!(target: "whimbrel::guest", deployment, connection, key, "{text}{dots}");
             }
         }
     }

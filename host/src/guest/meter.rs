@@ -33,6 +33,11 @@ impl Meter {
         self.total
     }
 
+    /// Go on counting where the meter of a predecessor ended.
+    pub(super) fn follow(&mut self, predecessor: &Meter) {
+        self.total = self.total.saturating_add(predecessor.total);
+    }
+
     /// What an event is given. Fuel never makes a guest yield: epoch ticks do that.
     fn granted(&self) -> u64 {
         self.limit.unwrap_or(u64::MAX)

@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use metrics::{Counter, Gauge};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use super::clock::EventClock;
 use super::limiter::MemoryLimiter;
-use super::log::LogBudget;
+use super::log::{Current, LogBudget};
 use super::meter::Meter;
 use super::wasi::Wasi;
 use crate::hits::Hits;
 use crate::ids::ConnectionId;
 use crate::limits::Limits;
 use crate::manifest::Metering;
+use crate::metrics::Instances;
 use crate::outbound::Outbound;
 use crate::share::Turns;
 use crate::topics::Topics;
@@ -32,7 +32,7 @@ pub struct Shared {
     /// The deployment's budget of log lines.
     pub log: Arc<LogBudget>,
     /// Counts the deployment's live instances.
-    pub instances: Gauge,
+    pub instances: Instances,
     /// Counts the deployment's instructions, if its guests are measured so.
     pub instructions: Counter,
     /// Whether what is left of a trapped instance is kept for a core dump.
@@ -47,31 +47,51 @@ impl fmt::Debug for Shared {
     }
 }
 
+impl Shared {
+    fn gauge(&self, activity: InstanceState) -> &Gauge {
+        match activity {
+            InstanceState::Active => &self.instances.active,
+            InstanceState::Idle => &self.instances.idle,
+        }
+    }
+}
+
+/// Whether an instance is there for somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstanceState {
+    /// It has connections, or serves an event.
+    Active,
+    /// It is kept without.
+    Idle,
+}
+
 /// The data of one instance.
 pub(super) struct State {
     pub(super) shared: Arc<Shared>,
     pub(super) limiter: MemoryLimiter,
     pub(super) clock: Arc<EventClock>,
     pub(super) turns: Arc<Turns>,
+    pub(super) activity: InstanceState,
     /// None where instructions are not counted.
     pub(super) meter: Option<Meter>,
     /// The connections that the instance owns.
     pub(super) connections: BTreeMap<u32, Arc<Outbound>>,
-    /// The connection whose event is running; 0 for none.
-    pub(super) current: Arc<AtomicU32>,
+    pub(super) current: Arc<Current>,
     /// Made when the guest first asks: many guests never do.
     wasi: Option<Box<Wasi>>,
 }
 
 impl State {
     pub(super) fn new(shared: Arc<Shared>, turns: Arc<Turns>, metering: Metering) -> Self {
-        shared.instances.increment(1.0);
+        let activity = InstanceState::Active;
+        shared.gauge(activity).increment(1.0);
         let meter = (metering == Metering::Fuel).then(|| Meter::new(shared.limits.instructions, &shared.instructions));
         State {
             limiter: MemoryLimiter::new(&shared.limits),
             shared,
             clock: Arc::default(),
             turns,
+            activity,
             meter,
             connections: BTreeMap::new(),
             current: Arc::default(),
@@ -92,19 +112,21 @@ impl State {
     /// Say that the guest named so many connections that are not its own, `id` among them.
     #[cold]
     pub(super) fn foreign(&self, id: u32, count: u64) {
-        let current = Some(self.current.load(Ordering::Relaxed)).filter(|id| *id != 0).map(ConnectionId);
-        self.shared.hits.foreign(current, ConnectionId(id), count);
+        self.shared.hits.foreign(self.current.connection(), ConnectionId(id), count);
     }
 
-    /// Log lines are from now on those of this connection's event.
-    pub(super) fn set_current(&self, connection: ConnectionId) {
-        self.current.store(connection.0, Ordering::Relaxed);
+    pub(super) fn set_activity(&mut self, activity: InstanceState) {
+        if activity != self.activity {
+            self.shared.gauge(self.activity).decrement(1.0);
+            self.shared.gauge(activity).increment(1.0);
+            self.activity = activity;
+        }
     }
 }
 
 impl Drop for State {
     fn drop(&mut self) {
-        self.shared.instances.decrement(1.0);
+        self.shared.gauge(self.activity).decrement(1.0);
     }
 }
 

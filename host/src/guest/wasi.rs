@@ -2,12 +2,11 @@
 //! manifest's.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView};
 
-use super::log::{GuestLog, LogBudget, Source};
+use super::log::{Current, GuestLog, LogBudget, Source};
 
 /// Handles that a guest may hold at once (streams, pollables).
 const HANDLES: usize = 1_024;
@@ -21,8 +20,8 @@ pub(super) struct Wasi {
 }
 
 impl Wasi {
-    pub(super) fn new(environment: &[(String, String)], log: &Arc<LogBudget>, connection: &Arc<AtomicU32>) -> Self {
-        let stream = |source| GuestLog::new(source, log.clone(), connection.clone());
+    pub(super) fn new(environment: &[(String, String)], log: &Arc<LogBudget>, current: &Arc<Current>) -> Self {
+        let stream = |source| GuestLog::new(source, log.clone(), current.clone());
         let context = WasiCtx::builder()
             .envs(environment)
             .stdout(stream(Source::Stdout))

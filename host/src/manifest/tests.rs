@@ -54,48 +54,50 @@ fn every_key_is_read() {
     assert_eq!(manifest.environment, environment.map(|(key, value)| (key.to_owned(), value.to_owned())));
 }
 
+/// Every limit, none of them as it is by default.
+const EVERY_LIMIT: &str = r#"
+metering = "fuel"
+[limits]
+memory = "128MiB"
+execution = "50ms"
+event_time = "1min"
+table_elements = 10_000
+core_instances = 8
+component_size = "1MiB"
+execution_share = "25%"
+instructions = 1_000_000
+start_time = "1s 500ms"
+max_message_size = 1_048_576
+fragments = 10
+message_time = "off"
+messages_per_second = 50
+bytes_per_second = "1MiB"
+rate_time = "2s"
+control_frames = "off"
+outbound = "1.5MiB"
+slow_consumer_time = "1m"
+connections = 5
+rooms = 6
+members = 7
+mailbox = 8
+room_idle = "2m"
+instance_share = "40%"
+recycle_at = "32MiB"
+recycle_events = 1_000
+traps = 3
+trap_window = "1m"
+trap_pause = "500ms"
+ping_interval = "20s"
+ping_timeout = "off"
+close_timeout = "1s"
+subscriptions = 0
+topic_size = "64B"
+log_line_size = "1KiB"
+log_lines = 7
+"#;
+
 #[test]
 fn every_limit_is_read() {
-    let text = r#"
-        metering = "fuel"
-        [limits]
-        memory = "128MiB"
-        execution = "50ms"
-        event_time = "1min"
-        table_elements = 10_000
-        core_instances = 8
-        component_size = "1MiB"
-        execution_share = "25%"
-        instructions = 1_000_000
-        start_time = "1s 500ms"
-        max_message_size = 1_048_576
-        fragments = 10
-        message_time = "off"
-        messages_per_second = 50
-        bytes_per_second = "1MiB"
-        rate_time = "2s"
-        control_frames = "off"
-        outbound = "1.5MiB"
-        slow_consumer_time = "1m"
-        connections = 5
-        rooms = 6
-        members = 7
-        mailbox = 8
-        room_idle = "2m"
-        instance_share = "40%"
-        recycle_at = "32MiB"
-        recycle_events = 1_000
-        traps = 3
-        trap_window = "1m"
-        trap_pause = "500ms"
-        ping_interval = "20s"
-        ping_timeout = "off"
-        close_timeout = "1s"
-        subscriptions = 0
-        topic_size = "64B"
-        log_line_size = "1KiB"
-        log_lines = 7
-        "#;
     let expected = Limits {
         memory: 128 << 20,
         table_elements: 10_000,
@@ -134,7 +136,7 @@ fn every_limit_is_read() {
         log_line_size: 1024,
         log_lines: 7,
     };
-    assert_eq!(parse(&format!("{SHORT}{text}")).limits, expected);
+    assert_eq!(parse(&format!("{SHORT}{EVERY_LIMIT}")).limits, expected);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! All deployments of a host and which route leads where.
 
 mod core_dumps;
+mod recycle;
 mod revision;
+mod rooms;
 mod roster;
 mod traps;
 
@@ -13,6 +15,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
 pub use revision::{Deployment, Revision, RevisionError};
+pub use rooms::{JoinError, Joined, Lost, Member, Served, StartFailure};
 pub use roster::{Roster, Seat};
 pub use traps::TrappedEvent;
 
@@ -147,6 +150,7 @@ impl Registry {
         for (name, old) in &before.revisions {
             if current.revisions.get(name).is_none_or(|now| !Arc::ptr_eq(now, old)) {
                 old.roster.drain(1012);
+                old.rooms.retire();
             }
         }
         Ok(loaded)

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use super::rooms::Rooms;
 use super::roster::Roster;
 use super::traps::{Report, TrapReports, TrappedEvent};
 use crate::circuit::Breaker;
-use crate::guest::{Artifact, Engine, Instance, LoadError, LogBudget, Remains, Shared, StartError, Symbols, Trap};
+use crate::guest::{
+    Artifact, Engine, Fit, HandOver, Instance, LoadError, LogBudget, Remains, Shared, StartError, Symbols, Trap,
+};
 use crate::hits::Hits;
 use crate::host_config::CoreDumpSettings;
-use crate::manifest::Manifest;
+use crate::ids::ConnectionId;
+use crate::manifest::{Manifest, Scope};
 use crate::metrics::DeploymentMetrics;
 use crate::share::{Share, Turns, Workers};
 use crate::topics::Topics;
@@ -60,10 +64,14 @@ pub struct Revision {
     pub shared: Arc<Shared>,
     /// The open connections.
     pub roster: Arc<Roster>,
+    /// The instances that serve several connections.
+    pub rooms: Rooms,
     /// Keeps away whose connections keep trapping.
     pub breaker: Breaker,
     /// None when the manifest has static files and no routes.
     artifact: Option<Artifact>,
+    /// The scopes for which the guest was written; none when it does not say.
+    pub fit: Option<Fit>,
     /// None when host or manifest want no core dumps.
     coredumps: Option<CoreDumpSettings>,
 }
@@ -81,6 +89,24 @@ pub enum RevisionError {
         name: String,
         /// What happened, and for a trap where.
         error: String,
+    },
+    /// It did not say which scopes fit.
+    #[error("deployment {name:?}: whimbrel:websocket/fit function scopes: {error}")]
+    Scopes {
+        /// The deployment.
+        name: String,
+        /// What happened, and for a trap where.
+        error: String,
+    },
+    /// It says that it was written for other scopes.
+    #[error("deployment {name:?}: scope = {scope}: the guest fits only {fit} (it exports whimbrel:websocket/fit)")]
+    Unfit {
+        /// The deployment.
+        name: String,
+        /// The manifest's, as it stands there.
+        scope: String,
+        /// The guest's.
+        fit: Fit,
     },
 }
 
@@ -102,19 +128,18 @@ impl Revision {
             environment: manifest.environment.clone(),
             topics: deployment.topics.clone(),
             log: Arc::new(LogBudget::new(&deployment.name, &manifest.limits, deployment.hits.clone())),
-            instances: deployment.metrics.instances.clone(),
+            instances: deployment.metrics.instances(manifest.scope.name()),
             instructions: deployment.metrics.instructions.clone(),
             coredumps: coredumps.is_some(),
             hits: deployment.hits.clone(),
         });
-        if let Some(artifact) = &artifact
-            && let Err(error) = Instance::start(artifact, &shared, &Turns::new(&deployment.share)).await
-        {
-            let error = explain(error, artifact.symbols().cloned()).await;
-            return Err(RevisionError::Trial { name: deployment.name.clone(), error });
-        }
+        let fit = match &artifact {
+            Some(artifact) => try_out(artifact, &shared, &deployment, &manifest.scope).await?,
+            None => None,
+        };
         let breaker = Breaker::new(&manifest.limits, &deployment.hits, &deployment.metrics.circuits);
-        Ok(Revision { deployment, number, manifest, shared, roster: Arc::default(), breaker, artifact, coredumps })
+        let (roster, rooms) = (Arc::default(), Rooms::default());
+        Ok(Revision { deployment, number, manifest, shared, roster, rooms, breaker, artifact, fit, coredumps })
     }
 
     /// Whether the guest has a say in the handshake.
@@ -122,11 +147,25 @@ impl Revision {
         self.artifact.as_ref().is_some_and(Artifact::exports_upgrade)
     }
 
+    /// Whether an instance can be replaced between two events.
+    pub fn hands_over(&self) -> bool {
+        self.artifact.as_ref().is_some_and(Artifact::hands_over)
+    }
+
+    /// Replace an instance between two events by one that has these turns.
+    pub async fn hand_over(&self, instance: &mut Instance, turns: &Arc<Turns>) -> Result<(), HandOver> {
+        match &self.artifact {
+            Some(artifact) => instance.hand_over(artifact, turns).await,
+            None => Err(HandOver::Exhausted),
+        }
+    }
+
     /// A call of the guest trapped: count it, and say all that is known.
     pub fn trapped(&self, event: TrappedEvent, trap: Box<Trap>, remains: Option<Remains>) {
         self.deployment.trapped(&trap);
         self.deployment.traps.report(Report {
             revision: self.number,
+            scope: self.manifest.scope.name(),
             event,
             trap,
             symbols: self.artifact.as_ref().and_then(Artifact::symbols).cloned(),
@@ -134,19 +173,68 @@ impl Revision {
         });
     }
 
-    /// Start an instance that has these turns.
+    /// A function of the handler returned an error: count it, and say it.
+    pub fn failed(&self, connection: ConnectionId, function: &'static str, text: &str) {
+        let (deployment, connection) = (&self.deployment.name, connection.0);
+        tracing::warn!(deployment, connection, function, "the handler failed: {}", text.escape_debug());
+        self.deployment.metrics.failed(function);
+    }
+
+    /// Say what an event has cost; beside what else is said of its connection.
+    pub fn metered(&self, connection: ConnectionId, function: &'static str, instructions: u64) {
+        let (deployment, connection) = (&self.deployment.name, connection.0);
+        tracing::debug!(target: "whimbrel::connection", deployment, connection, function, instructions, "event");
+    }
+
+    /// Start an instance that has these turns, in a turn of its own.
     pub async fn start(&self, turns: &Arc<Turns>) -> Result<Instance, StartError> {
+        turns.run(self.start_in_turn(turns)).await
+    }
+
+    /// The same for one whose turn it is already.
+    pub async fn start_in_turn(&self, turns: &Arc<Turns>) -> Result<Instance, StartError> {
         match &self.artifact {
-            Some(artifact) => turns.run(Instance::start(artifact, &self.shared, turns)).await,
+            Some(artifact) => Instance::start(artifact, &self.shared, turns).await,
             // Without routes nothing leads here.
             None => Err(StartError::Exhausted),
         }
     }
 }
 
+/// Start an instance as a trial, and ask it for which scopes it was written.
+async fn try_out(
+    artifact: &Artifact,
+    shared: &Arc<Shared>,
+    deployment: &Deployment,
+    scope: &Scope,
+) -> Result<Option<Fit>, RevisionError> {
+    let (name, symbols) = (deployment.name.clone(), artifact.symbols().cloned());
+    let mut instance = match Instance::start(artifact, shared, &Turns::new(&deployment.share)).await {
+        Ok(instance) => instance,
+        Err(StartError::Trap { trap, .. }) => {
+            return Err(RevisionError::Trial { name, error: explain(trap, symbols).await });
+        }
+        Err(error) => return Err(RevisionError::Trial { name, error: error.to_string() }),
+    };
+    match instance.scopes(artifact).await {
+        Ok(Some(fit)) if fit.is_empty() => {
+            let error = "names no scope; at least one of connection, room, shared and event is needed".to_owned();
+            Err(RevisionError::Scopes { name, error })
+        }
+        Ok(Some(fit)) if !fit.has(scope) => {
+            let scope = match scope {
+                Scope::Connection | Scope::Event => format!("\"{scope}\""),
+                Scope::Room(_) | Scope::Shared(_) => format!("{{ {scope} }}"),
+            };
+            Err(RevisionError::Unfit { name, scope, fit })
+        }
+        Ok(fit) => Ok(fit),
+        Err(trap) => Err(RevisionError::Scopes { name, error: explain(trap, symbols).await }),
+    }
+}
+
 /// What an author needs to find out why the trial instance trapped: told with the refusal, and not in the log.
-async fn explain(error: StartError, symbols: Option<Arc<Symbols>>) -> String {
-    let StartError::Trap { mut trap, .. } = error else { return error.to_string() };
+async fn explain(mut trap: Box<Trap>, symbols: Option<Arc<Symbols>>) -> String {
     let message = trap.to_string();
     let backtrace = tokio::task::spawn_blocking(move || {
         // Without lines it is still worth telling.

@@ -10,6 +10,8 @@ use super::core_dumps::{CoreDumps, Origin};
 use crate::guest::{Remains, Symbols, Trap};
 use crate::host_config::CoreDumpSettings;
 use crate::ids::ConnectionId;
+use crate::outbound::Outbound;
+use crate::session::Call;
 
 /// Traps of one deployment that are told in full within a [`WINDOW`].
 const IN_FULL: u32 = 10;
@@ -18,7 +20,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 const WAITING: usize = 10;
 
 /// The event in which a guest trapped: its sizes, not its contents.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct TrappedEvent {
     /// The function, or `instantiation`.
     pub function: &'static str,
@@ -30,11 +32,29 @@ pub struct TrappedEvent {
     pub connection: Option<ConnectionId>,
     /// Messages that the connection has received.
     pub messages: Option<u64>,
+    /// The key of the room, or the number of the shared instance; none where an instance has no other than its connection.
+    pub key: Option<Arc<str>>,
+}
+
+impl TrappedEvent {
+    /// The event that led to this call; `headers` is for `open`.
+    pub fn of(call: &Call, connection: &Outbound, headers: Option<usize>) -> Self {
+        TrappedEvent {
+            function: call.function(),
+            bytes: call.size(),
+            headers,
+            connection: Some(connection.id),
+            messages: Some(connection.messages_in()),
+            key: None,
+        }
+    }
 }
 
 /// One trap on its way into the log.
 pub(super) struct Report {
     pub(super) revision: u32,
+    /// The word for it.
+    pub(super) scope: &'static str,
     pub(super) event: TrappedEvent,
     pub(super) trap: Box<Trap>,
     /// None when the component has no debug information.
@@ -138,13 +158,15 @@ impl TrapReports {
     }
 
     fn say(&self, report: &Report, no_lines: Option<&str>, coredump: Option<&str>) {
-        let Report { revision, event, trap, .. } = report;
+        let Report { revision, scope, event, trap, .. } = report;
         let usage = &trap.usage;
         let no_lines = no_lines.map(|why| format!("\n(without all source lines: {why})")).unwrap_or_default();
         tracing::error!(
             deployment = self.deployment,
             connection = event.connection.map(|id| id.0),
             revision,
+            scope,
+            key = event.key.as_deref(),
             function = event.function,
             bytes = event.bytes,
             headers = event.headers,

@@ -131,7 +131,7 @@ pub enum Returned {
     Done,
     /// With `err(text)`: the instance lives on.
     Failed,
-    /// With a trap: the instance is gone.
+    /// With a trap, its own or another's: the instance is gone.
     Trapped,
 }
 
@@ -164,8 +164,10 @@ pub enum Event {
     GivenUp,
     /// Host or revision want the connection to end with this code.
     Drain(u16),
-    /// The running call of the guest ended.
+    /// The running call of the guest ended, and those of its burst with it.
     Returned(Returned),
+    /// An event of another connection trapped the instance that serves this one too.
+    InstanceLost,
     /// The deadline that `Session::deadline` named may have passed.
     Timer,
     /// The owner has done all that it could, and is about to sleep; leads to no action.

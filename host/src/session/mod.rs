@@ -150,6 +150,7 @@ impl Session {
             Event::GivenUp => self.disconnected(CloseCause::SlowConsumer),
             Event::Drain(code) => self.drain = Some(code),
             Event::Returned(returned) => self.returned(returned, now),
+            Event::InstanceLost => self.instance_lost(now),
             Event::Timer => self.timer(now),
             Event::Settled(settled) => return self.settled(settled, now),
         }
@@ -173,6 +174,18 @@ impl Session {
         let end = self.end.clone()?;
         self.handler = Handler::Leaving;
         Some(Action::Call(Call::Close(end)))
+    }
+
+    /// One more call for a guest that takes several at once, right behind the running one. They return as one: when one
+    /// of them fails, those behind it are not made.
+    pub fn next_in_burst(&mut self) -> Option<Call> {
+        if self.handler != Handler::Busy {
+            return None;
+        }
+        let call = self.pending.pop_front()?;
+        self.pending_bytes -= call.bytes();
+        self.running_bytes += call.bytes();
+        Some(call)
     }
 
     /// Whether the socket should be read: not while too much waits for the guest, nor while the peer is too fast, nor
@@ -264,12 +277,24 @@ impl Session {
             (Handler::Opening, Returned::Failed) => Handler::Gone,
             _ => Handler::Idle,
         };
-        if returned != Returned::Done {
-            let reason = if returned == Returned::Trapped { "the handler trapped" } else { "the handler failed" };
-            self.forget_pending();
-            let frame = CloseFrame::new(1011, reason);
-            self.close(Some(frame), CloseCause::GuestError, now);
+        match returned {
+            Returned::Done => {}
+            Returned::Failed => self.fail("the handler failed", now),
+            Returned::Trapped => self.fail("the handler trapped", now),
         }
+    }
+
+    fn instance_lost(&mut self, now: Instant) {
+        // A call that is under way will return too.
+        if self.handler == Handler::Idle {
+            self.handler = Handler::Gone;
+        }
+        self.fail("the handler trapped", now);
+    }
+
+    fn fail(&mut self, reason: &str, now: Instant) {
+        self.forget_pending();
+        self.close(Some(CloseFrame::new(1011, reason)), CloseCause::GuestError, now);
     }
 
     fn timer(&mut self, now: Instant) {

@@ -1,6 +1,7 @@
 //! What a deployment has used of its share, as one number: the time until which its share pays for what it has executed.
 //! Ahead of now it is in debt; it never lies far behind, nor far ahead.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Nanoseconds since the host began.
@@ -37,6 +38,35 @@ impl Rate {
         let workers = self.workers.max(1) as u64;
         let at_once = (workers * self.percent).div_ceil(100).clamp(1, workers);
         u32::try_from(workers / at_once).unwrap_or(1)
+    }
+}
+
+/// A bound on one instance's part of one worker thread, whoever else wants it (`limits.instance_share`).
+#[derive(Debug)]
+pub(super) struct Cap {
+    percent: u64,
+    paid_until: AtomicU64,
+}
+
+impl Cap {
+    /// None for everything.
+    pub(super) fn new(percent: u64) -> Option<Self> {
+        (percent < 100).then(|| Cap { percent, paid_until: AtomicU64::new(0) })
+    }
+
+    pub(super) fn percent(&self) -> u64 {
+        self.percent
+    }
+
+    pub(super) fn charge(&self, now: Nanos, ran: Nanos) {
+        let rate = Rate { percent: self.percent, workers: 1 };
+        // Only the instance's own task does this.
+        let paid_until = charge(self.paid_until.load(Ordering::Relaxed), now, ran, rate);
+        self.paid_until.store(paid_until, Ordering::Relaxed);
+    }
+
+    pub(super) fn owes(&self, now: Nanos) -> Option<Nanos> {
+        owes(self.paid_until.load(Ordering::Relaxed), now)
     }
 }
 

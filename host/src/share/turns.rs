@@ -1,4 +1,4 @@
-//! The turns of one connection's guest on the worker threads.
+//! The turns of one instance on the worker threads.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::yield_now;
 
 use super::Share;
-use super::purse::{Nanos, nanos};
+use super::purse::{Cap, Nanos, RECOVERY, nanos};
 
 /// A guest whose turns take longer than this on average is busy.
 const BUSY: Nanos = 500_000;
@@ -21,10 +21,13 @@ const LONGEST: Nanos = PART * BUSY / 2;
 /// For so long after one was busy, new connections of the deployment are taken to be busy.
 const REMEMBERED: Duration = Duration::from_secs(1);
 
-/// The turns of one connection's guest. A turn ends when the connection waits for something, or at an epoch tick.
+/// The turns of one instance, or of a connection that has none. A turn ends when its task waits for something, or at an
+/// epoch tick.
 #[derive(Debug)]
 pub struct Turns {
     share: Arc<Share>,
+    /// None: the instance may occupy a whole worker thread.
+    cap: Option<Cap>,
     /// How long turns take, in nanoseconds.
     mean: AtomicU64,
     /// Held by one that waited, to the end of its turn.
@@ -37,12 +40,23 @@ impl Turns {
     pub fn new(share: &Arc<Share>) -> Arc<Self> {
         let is_busy = share.busy_until.load(Ordering::Relaxed) > share.workers.clock(Instant::now());
         let mean = AtomicU64::new(if is_busy { 2 * BUSY } else { 0 });
-        Arc::new(Turns { share: share.clone(), mean, place: Mutex::new(None) })
+        Arc::new(Turns { share: share.clone(), cap: None, mean, place: Mutex::new(None) })
+    }
+
+    /// The turns of an instance that serves several connections: it may occupy this part of one worker thread.
+    pub fn capped(share: &Arc<Share>, percent: u64) -> Arc<Self> {
+        let cap = Cap::new(percent);
+        Arc::new(Turns { share: share.clone(), cap, mean: AtomicU64::new(0), place: Mutex::new(None) })
     }
 
     /// Whether the guest's next call has to [`wait`](Turns::wait) first: it is busy, or the share is used up.
     pub fn must_wait(&self, now: Instant) -> bool {
-        self.mean.load(Ordering::Relaxed) > BUSY || self.share.is_used_up(now)
+        self.mean.load(Ordering::Relaxed) > BUSY || self.cap_debt(now).is_some() || self.share.is_used_up(now)
+    }
+
+    fn cap_debt(&self, now: Instant) -> Option<Duration> {
+        let debt = self.cap.as_ref()?.owes(self.share.workers.clock(now))?;
+        Some(Duration::from_nanos(debt + RECOVERY))
     }
 
     /// Wait for a turn, behind those of the same deployment that came earlier.
@@ -50,10 +64,25 @@ impl Turns {
         if self.lock().is_some() {
             return;
         }
+        self.settle_cap().await;
         let place = self.share.place().await;
         self.share.settle().await;
         let_others_run().await;
         *self.lock() = place;
+    }
+
+    /// Wait until the instance's part of a worker thread has paid for what it executed.
+    async fn settle_cap(&self) {
+        let began = Instant::now();
+        while let Some(debt) = self.cap_debt(Instant::now()) {
+            tokio::time::sleep(debt).await;
+        }
+        let waited = began.elapsed();
+        if let Some(cap) = self.cap.as_ref().filter(|_| waited.as_millis() > 0) {
+            let value = format_args!("an instance waited for {}ms", waited.as_millis());
+            let allowed = format_args!("{}% of a worker thread", cap.percent());
+            self.share.hits.report("limits.instance_share", None, value, allowed);
+        }
     }
 
     /// The end of a turn in the middle of a call: wait for the next.
@@ -62,11 +91,14 @@ impl Turns {
         self.wait().await;
     }
 
-    /// The guest occupied a thread from `began` to `now`, and the connection pauses.
+    /// The guest occupied a thread from `began` to `now`, and its task pauses.
     pub fn ran(&self, began: Instant, now: Instant) {
         let ran = now.saturating_duration_since(began);
         self.share.charge(now, ran);
-        // Only the connection's own task does this.
+        if let Some(cap) = &self.cap {
+            cap.charge(self.share.workers.clock(now), nanos(ran));
+        }
+        // Only one task does this.
         let mean = mean(self.mean.load(Ordering::Relaxed), nanos(ran));
         self.mean.store(mean, Ordering::Relaxed);
         if mean > BUSY {

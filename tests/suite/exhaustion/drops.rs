@@ -41,8 +41,10 @@ async fn p20_p21_peers_that_leave_in_any_state_leave_nothing() {
     for number in 0..STATES {
         drop(state(&host, number).await);
     }
-    let (connections, instances) =
-        ("whimbrel_connections{deployment=\"guest\"}", "whimbrel_instances{deployment=\"guest\"}");
+    let (connections, instances) = (
+        "whimbrel_connections{deployment=\"guest\"}",
+        "whimbrel_instances{deployment=\"guest\",scope=\"connection\",state=\"active\"}",
+    );
     host.wait_metric(connections, 0.0).await;
     host.wait_metric(instances, 0.0).await;
     let files = host.files();

@@ -1,0 +1,3 @@
+;; Was written for no scope at all.
+;;@ fit
+(i32.const 16)

@@ -1,0 +1,3 @@
+;; Traps when it is asked which scopes it fits.
+;;@ fit
+(unreachable)
