@@ -45,7 +45,7 @@ export default class Case {
 
   /** What a command answers; undefined for nothing. */
   answer(connection, message) {
-    const [, command, argument] = /^!(\S*) ?([^]*)$/.exec(message);
+    const [command, argument] = halves(message.slice(1));
     try {
       return this.told(command, argument) ?? this.done(connection, command, argument);
     } catch (error) {
@@ -77,7 +77,7 @@ export default class Case {
 
   /** Commands that do something to the connection. */
   done(connection, command, argument) {
-    const [first, rest] = /^(\S*) ?([^]*)$/.exec(argument).slice(1);
+    const [first, rest] = halves(argument);
     switch (command) {
       case "subprotocol":
         return connection.inspect().subprotocol ?? "-";
@@ -112,6 +112,12 @@ export default class Case {
         return `unknown command ${command}`;
     }
   }
+}
+
+/** What stands before and after the first space. */
+function halves(text) {
+  const at = text.indexOf(" ");
+  return at === -1 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
 }
 
 function failIf(request, name) {

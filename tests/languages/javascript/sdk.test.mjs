@@ -109,7 +109,7 @@ test("a promise is an error that names the function, or is waited for", async (c
   const handler = { async onMessage(connection) { await 1; connection.send("late"); } };
   const peer = new TestHost({ async onMessage() {} }).connect();
   peer.send("x");
-  assert.match(peer.error, /^TypeError: onMessage returned a promise.* --engine starling$/);
+  assert.match(peer.error, /^TypeError: onMessage returned a promise.* --engine starling/);
 
   const patient = await new TestHost(handler, { engine: "starling" }).connect();
   await patient.send("x");

@@ -1,10 +1,19 @@
 // What a handler may do to its connections.
 
-import { call, shown, toBytes, toMessage, wellFormed, whole } from "./host.js";
+import { host, refused, shown, toBytes, toMessage, wellFormed, whole } from "./host.js";
 import { decode, encode } from "./text.js";
 
 const U16 = 0xffff;
 const U32 = 0xffff_ffff;
+
+/** Calls the host; what it refuses is thrown as a `HostError`. */
+function ask(act) {
+  try {
+    return act();
+  } catch (error) {
+    throw refused(error);
+  }
+}
 
 /** The connections of this instance, so that each is one object for as long as it lives. */
 const known = new Map();
@@ -23,38 +32,42 @@ export class Connection {
   }
 
   send(message) {
-    return call("connection", "send", this.#id, toMessage(message));
+    try {
+      return host.connection.send(this.#id, toMessage(message));
+    } catch (error) {
+      throw refused(error);
+    }
   }
 
   drained(lowWater = 0) {
-    call("connection", "drained", this.#id, whole("lowWater", lowWater, U32));
+    ask(() => host.connection.drained(this.#id, whole("lowWater", lowWater, U32)));
   }
 
   ping(data = "") {
     const bytes = typeof data === "string" ? encode(wellFormed(data)) : toBytes(data);
     if (bytes === undefined) throw new TypeError(`data: ${shown(data)}; allowed are a string and bytes`);
-    call("connection", "ping", this.#id, bytes);
+    ask(() => host.connection.ping(this.#id, bytes));
   }
 
   close(code, reason = "") {
     const checked = code === undefined || code === null ? undefined : whole("code", code, U16);
-    call("connection", "close", this.#id, checked, wellFormed(String(reason)));
+    ask(() => host.connection.close(this.#id, checked, wellFormed(String(reason))));
   }
 
   subscribe(topic) {
-    call("topics", "subscribe", this.#id, wellFormed(String(topic)));
+    ask(() => host.topics.subscribe(this.#id, wellFormed(String(topic))));
   }
 
   unsubscribe(topic) {
-    call("topics", "unsubscribe", this.#id, wellFormed(String(topic)));
+    ask(() => host.topics.unsubscribe(this.#id, wellFormed(String(topic))));
   }
 
   setNodelay(on) {
-    call("connection", "setNodelay", this.#id, Boolean(on));
+    ask(() => host.connection.setNodelay(this.#id, Boolean(on)));
   }
 
   inspect() {
-    const info = call("connection", "inspect", this.#id);
+    const info = ask(() => host.connection.inspect(this.#id));
     return {
       subprotocol: info.subprotocol ?? undefined,
       open: info.open,
@@ -67,11 +80,11 @@ export class Connection {
   }
 
   attach(value) {
-    call("connection", "attach", this.#id, pack(value));
+    ask(() => host.connection.attach(this.#id, pack(value)));
   }
 
   get attachment() {
-    return unpack(call("connection", "attachment", this.#id));
+    return unpack(ask(() => host.connection.attachment(this.#id)));
   }
 
   toString() {
@@ -99,16 +112,16 @@ export function forget(id) {
 }
 
 export function connections() {
-  return Array.from(call("connection", "connections"), connectionOf);
+  return Array.from(ask(() => host.connection.connections()), connectionOf);
 }
 
 export function sendMany(connections, message) {
-  return call("connection", "sendMany", ids(connections), toMessage(message));
+  return ask(() => host.connection.sendMany(ids(connections), toMessage(message)));
 }
 
 export function publish(topic, message, except = []) {
   const left = except instanceof Connection ? [except] : except;
-  return call("topics", "publish", wellFormed(String(topic)), toMessage(message), ids(left));
+  return ask(() => host.topics.publish(wellFormed(String(topic)), toMessage(message), ids(left)));
 }
 
 function ids(connections) {

@@ -2,7 +2,7 @@
 
 import { connectionOf, forget } from "./connection.js";
 import { answer } from "./handshake.js";
-import { shown, use, wellFormed } from "./host.js";
+import { host, shown, wellFormed } from "./host.js";
 import { requestOf } from "./request.js";
 import { settled } from "./settled.js";
 import { textOf } from "./stack.js";
@@ -20,70 +20,66 @@ export function exported(definition, engine) {
   check(definition);
   const handlers = typeof definition === "function" ? new PerConnection(definition) : new ForAll(definition);
   const begin = () => {
-    use(engine.connection, engine.topics);
+    host.connection = engine.connection;
+    host.topics = engine.topics;
     engine.started?.();
   };
 
   /** Calls a function of a handler, if it has it, and keeps what is to be kept. */
   const run = (handler, name, connection, value) => {
-    const keep = () => handlers.keep?.(handler, connection);
     const returned = handler[name]?.(connection, value);
-    if (typeof returned?.then !== "function") return keep();
-    if (engine.awaits) return returned.then(keep);
+    if (typeof returned?.then !== "function") return handlers.keep?.(handler, connection);
+    if (engine.awaits) return returned.then(() => handlers.keep?.(handler, connection));
     throw new TypeError(
       `${name} returned a promise, which nothing would wait for: handlers of this engine are not async; remove \`async\` ` +
         "and `await`, or build with --engine starling",
     );
   };
-  /** For functions with a result: what is thrown closes the connection with 1011, its text goes into the log. */
-  const failing = (act) => {
-    begin();
-    return settled(act, (error) => {
-      // Both engines make the contract's err(text) of a string that is thrown, and a trap of anything else.
-      throw wellFormed(textOf(error));
-    });
-  };
-  /** For functions without: what is thrown goes into the log. */
-  const logging = (name, id, act) => {
-    begin();
-    return settled(act, (error) => console.error(`${name} of connection ${id} failed: ${textOf(error)}`));
-  };
 
   return {
     handler: {
       open(id, request) {
+        begin();
         const connection = connectionOf(id);
-        return settled(
-          () => failing(() => run(handlers.open(connection), "open", connection, requestOf(request))),
-          (error) => {
-            handlers.close(connection);
-            forget(id);
-            throw error;
-          },
-        );
+        const opened = () => run(handlers.open(connection), "open", connection, requestOf(request));
+        return settled(opened, (error) => {
+          handlers.close(connection);
+          forget(id);
+          fail(error);
+        });
       },
+      // The one that is called most often.
       onMessage(id, message) {
-        const connection = connectionOf(id);
-        return failing(() => run(handlers.of(connection), "onMessage", connection, message.val));
+        begin();
+        try {
+          const connection = connectionOf(id);
+          const returned = run(handlers.of(connection), "onMessage", connection, message.val);
+          return typeof returned?.then === "function" ? returned.then(undefined, fail) : returned;
+        } catch (error) {
+          return fail(error);
+        }
       },
-      onClose(id, info) {
+      onClose(id, { code, reason, cause }) {
+        begin();
         const connection = connectionOf(id);
-        const { code, reason, cause } = info;
-        const end = () => forget(id);
-        const closed = logging("onClose", id, () => {
+        const info = { code: code ?? undefined, reason: reason ?? undefined, cause };
+        const closed = () => {
           const handler = handlers.of(connection);
           handlers.close(connection);
-          return run(handler, "onClose", connection, { code: code ?? undefined, reason: reason ?? undefined, cause });
-        });
-        return typeof closed?.then === "function" ? closed.then(end) : end();
+          forget(id);
+          return run(handler, "onClose", connection, info);
+        };
+        return settled(closed, (error) => log("onClose", id, error));
       },
       onPing(id, data) {
+        begin();
         const connection = connectionOf(id);
-        return logging("onPing", id, () => run(handlers.of(connection), "onPing", connection, data));
+        return settled(() => run(handlers.of(connection), "onPing", connection, data), (error) => log("onPing", id, error));
       },
       onPong(id, data) {
+        begin();
         const connection = connectionOf(id);
-        return logging("onPong", id, () => run(handlers.of(connection), "onPong", connection, data));
+        return settled(() => run(handlers.of(connection), "onPong", connection, data), (error) => log("onPong", id, error));
       },
     },
     upgrade: {
@@ -97,6 +93,17 @@ export function exported(definition, engine) {
       scopes: () => definition.scopes ?? handlers.scopes,
     },
   };
+}
+
+/** For functions with a result: what was thrown closes the connection with 1011, its text goes into the log. */
+function fail(error) {
+  // Both engines make the contract's err(text) of a string that is thrown, and a trap of anything else.
+  throw wellFormed(textOf(error));
+}
+
+/** For functions without: what was thrown goes into the log. */
+function log(name, id, error) {
+  console.error(`${name} of connection ${id} failed: ${textOf(error)}`);
 }
 
 /** One object for all connections of the instance. */

@@ -1,18 +1,17 @@
 // Where the SDK finds the host's functions: the component's entry puts the real ones here, a test its own.
 
-/** The contract's interfaces `connection` and `topics`; none while the module's top level runs, at build time. */
-export const host = { connection: undefined, topics: undefined };
+/** Stands for an interface while the module's top level runs. */
+const missing = new Proxy(
+  {},
+  {
+    get: (_, name) => () => {
+      throw new Error(`${name}: there is no host while the module's top level runs, at build time; call it from a handler`);
+    },
+  },
+);
 
-/**
- * The modules of the host, from the first event on.
- *
- * @param {object} connection
- * @param {object} topics
- */
-export function use(connection, topics) {
-  host.connection = connection;
-  host.topics = topics;
-}
+/** The contract's interfaces `connection` and `topics`. */
+export const host = { connection: missing, topics: missing };
 
 /** Why the host refused a call. Nothing was queued or changed. */
 export class HostError extends Error {
@@ -44,25 +43,10 @@ function message(tag, val) {
   }
 }
 
-/**
- * Calls a function of the host; what it refuses is thrown as a `HostError`.
- *
- * @param {"connection" | "topics"} module
- * @param {string} name
- * @param {...unknown} values
- */
-export function call(module, name, ...values) {
-  const functions = host[module];
-  if (functions === undefined) {
-    throw new Error(`${name}: there is no host while the module's top level runs, at build time; call it from a handler`);
-  }
-  try {
-    return functions[name](...values);
-  } catch (error) {
-    // Both engines throw an Error whose `payload` is the contract's error.
-    if (error?.payload?.tag !== undefined) throw new HostError(error.payload);
-    throw error;
-  }
+/** What to throw for what a function of the host threw: a `HostError` for what it refused. */
+export function refused(error) {
+  // Both engines throw an Error whose `payload` is the contract's error.
+  return error?.payload?.tag === undefined ? error : new HostError(error.payload);
 }
 
 /** A string as the host takes it: lone surrogates become U+FFFD, as in a browser's `WebSocket.send`. */
