@@ -20,6 +20,7 @@ mod failures;
 mod fairness;
 mod handshake;
 mod hostile;
+mod languages;
 mod limits;
 mod logs;
 mod metering;

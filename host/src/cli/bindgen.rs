@@ -99,3 +99,25 @@ fn without_link(bytes: &[u8]) -> &[u8] {
     let place = bytes.windows(COMMENT.len()).position(|window| window == COMMENT);
     place.and_then(|place| bytes.get(..place)).unwrap_or(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Generator, generate, world};
+
+    /// `WHIMBREL_BLESS=1` writes them.
+    #[test]
+    fn the_bindings_of_templates_are_fresh() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/c/whimbrel");
+        let (mut resolve, world) = world(None, "websocket-handler-with-upgrade").unwrap();
+        for (name, bytes) in generate(Generator::C, &mut resolve, world).unwrap() {
+            let file = folder.join(name);
+            if std::env::var_os("WHIMBREL_BLESS").is_some() {
+                std::fs::write(&file, &bytes).unwrap();
+            }
+            let is_fresh = std::fs::read(&file).unwrap() == bytes;
+            assert!(is_fresh, "{}: WHIMBREL_BLESS=1 cargo test --bins bindings", file.display());
+        }
+    }
+}

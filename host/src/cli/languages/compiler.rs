@@ -38,10 +38,12 @@ const CLANG: Program = Program {
 
 const TARGET: &str = "--target=wasm32-wasi";
 
-/// What both compilers are told: a library for the host to call, small, with names in its backtraces.
-const FLAGS: &[&str] = &["-mexec-model=reactor", "-Os", "-Wall", "-Wl,--strip-debug"];
-/// zig takes 16 MiB otherwise, of which each instance would have its own.
-const STACK: &str = "-Wl,-z,stack-size=262144";
+/// What both compilers are told: small code.
+const FLAGS: &[&str] = &["-mexec-model=reactor", "-Os", "-Wall"];
+const INCLUDE: &[&str] = &["-Iwhimbrel"];
+/// What both linkers are told. zig takes a stack of 16 MiB otherwise, of which each instance would have its own. Functions
+/// keep their names, for backtraces.
+const LINK: [&str; 2] = ["-Wl,-z,stack-size=262144", "-Wl,--strip-debug"];
 
 /// What differs between C and C++.
 pub(super) struct Dialect {
@@ -51,34 +53,49 @@ pub(super) struct Dialect {
     pub(super) clang: &'static [&'static str],
     /// How its sources end.
     pub(super) extensions: &'static [&'static str],
+    /// Whether sources in C are compiled beside them.
+    pub(super) c_too: bool,
 }
 
 /// Compile all sources of the folder, of `src` and of `whimbrel` in it, and make a component of what was linked.
 pub(super) async fn recipe(dialect: &Dialect, project: &Project<'_>) -> anyhow::Result<Vec<Step>> {
     let (place, compiler) = require(dialect.title, COMPILERS, project.dir).await?;
+    let is_zig = place == 0;
     let core = project.beside_component("core.wasm")?;
-    let mut arguments: Vec<OsString> = Vec::new();
-    let mut add = |words: &[&str]| arguments.extend(words.iter().map(Into::into));
-    match place {
-        0 => {
-            add(dialect.zig);
-            add(&["-target", "wasm32-wasi"]);
-        }
-        _ => {
-            add(dialect.clang);
-            // An overflow of the stack traps where the stack comes first; zig's linker does that by itself.
-            add(&[TARGET, "-Wl,--stack-first"]);
+    let mut inputs = sources(dialect.extensions, project.dir)?;
+    let mut steps = Vec::new();
+    if dialect.c_too {
+        for source in sources(&["c"], project.dir)? {
+            let object = core.with_file_name(source.with_extension("o").file_name().unwrap_or_default());
+            let first: &[&str] = if is_zig { &["cc"] } else { &[] };
+            let paths = [OsString::from("-c"), source.into(), "-o".into(), object.clone().into()];
+            steps.push(compiler.run(words(&[first, target(is_zig), FLAGS, INCLUDE]).into_iter().chain(paths)));
+            inputs.push(object);
         }
     }
-    add(FLAGS);
-    add(&[STACK, "-Iwhimbrel", "-o"]);
-    arguments.push(core.clone().into());
-    arguments.extend(sources(dialect, project.dir)?.into_iter().map(Into::into));
-    Ok(vec![compiler.run(arguments), Step::Componentize { core }])
+    let first = if is_zig { dialect.zig } else { dialect.clang };
+    let arguments = words(&[first, target(is_zig), FLAGS, link(is_zig), INCLUDE, &["-o"]]).into_iter();
+    let paths = std::iter::once(core.clone()).chain(inputs).map(OsString::from);
+    steps.push(compiler.run(arguments.chain(paths)));
+    steps.push(Step::Componentize { core });
+    Ok(steps)
+}
+
+fn words(lists: &[&[&str]]) -> Vec<OsString> {
+    lists.concat().into_iter().map(Into::into).collect()
+}
+
+fn target(is_zig: bool) -> &'static [&'static str] {
+    if is_zig { &["-target", "wasm32-wasi"] } else { &[TARGET] }
+}
+
+/// With the stack first an overflow traps instead of writing over data; zig's linker does that by itself.
+fn link(is_zig: bool) -> &'static [&'static str] {
+    if is_zig { &[LINK[0], LINK[1]] } else { &[LINK[0], LINK[1], "-Wl,--stack-first"] }
 }
 
 /// Relative to the folder, sorted.
-fn sources(dialect: &Dialect, dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+fn sources(extensions: &[&str], dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut sources = Vec::new();
     for folder in ["", "src", "whimbrel"] {
         let path = dir.join(folder);
@@ -87,7 +104,7 @@ fn sources(dialect: &Dialect, dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
         }
         for entry in path.read_dir().with_context(|| format!("failed to read {}", path.display()))? {
             let name = PathBuf::from(entry?.file_name());
-            if name.extension().is_some_and(|end| dialect.extensions.iter().any(|known| end == *known)) {
+            if name.extension().is_some_and(|end| extensions.iter().any(|known| end == *known)) {
                 sources.push(Path::new(folder).join(name));
             }
         }
@@ -100,7 +117,7 @@ fn sources(dialect: &Dialect, dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
 mod tests {
     use std::path::{Path, PathBuf};
 
-    use super::{Dialect, sources};
+    use super::sources;
 
     #[test]
     fn all_sources_of_a_project_are_compiled() {
@@ -110,8 +127,7 @@ mod tests {
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, "").unwrap();
         }
-        let dialect = Dialect { title: "C", zig: &[], clang: &[], extensions: &["c"] };
-        let found = sources(&dialect, folder.path()).unwrap();
+        let found = sources(&["c"], folder.path()).unwrap();
         assert_eq!(found, ["handler.c", "src/room.c", "whimbrel/bindings.c"].map(PathBuf::from));
         assert!(found.iter().all(|path| path.is_relative() && path != Path::new("")));
     }

@@ -1,24 +1,33 @@
 //! C++: as C, with a class around the bindings. Without exceptions, which no C++ library for WASI has.
 
-use super::Profile;
 use super::compiler::{self, COMPILERS, Dialect};
 use super::recipe::{Project, Step};
+use super::{File, Profile, c};
 
 const DIALECT: Dialect = Dialect {
     title: "C++",
     zig: &["c++", "-std=c++20", "-fno-exceptions"],
     clang: &["--driver-mode=g++", "-std=c++20", "-fno-exceptions"],
-    extensions: &["c", "cc", "cpp", "cxx"],
+    extensions: &["cc", "cpp", "cxx"],
+    c_too: true,
 };
 
 pub(super) const PROFILE: Profile = Profile {
     title: DIALECT.title,
     needs: &[COMPILERS],
-    template: &[],
-    support: &[],
+    template: &[
+        ("handler.cpp", include_str!("../../../templates/cpp/handler.cpp.txt")),
+        ("whimbrel.toml", include_str!("../../../templates/c/whimbrel.toml.txt")),
+        ("README.md", include_str!("../../../templates/cpp/README.md.txt")),
+        (".gitignore", include_str!("../../../templates/c/gitignore.txt")),
+    ],
+    support: &[c::BINDINGS[0], c::BINDINGS[1], c::BINDINGS[2], c::BINDINGS[3], CLASSES],
     wit: true,
     project_files: &[&["handler.cpp"]],
 };
+
+/// The classes over C's header.
+const CLASSES: File = ("whimbrel/whimbrel.hpp", include_str!("../../../templates/cpp/whimbrel.hpp"));
 
 /// Compile and link, then make the component.
 pub(super) async fn recipe(project: &Project<'_>) -> anyhow::Result<Vec<Step>> {

@@ -1,0 +1,64 @@
+//! The same guest in every language, and one table of cases that it is to pass; tests/languages/README.md.
+
+mod cases;
+mod project;
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+
+use crate::support::{TestHost, guests};
+
+#[tokio::test]
+async fn rust() {
+    passes_all_cases("rust").await;
+}
+
+#[tokio::test]
+async fn c() {
+    passes_all_cases("c").await;
+}
+
+#[tokio::test]
+async fn cpp() {
+    passes_all_cases("cpp").await;
+}
+
+/// Builds the guest of this language, serves it, runs every case, and compares what fails with the checked-in table.
+async fn passes_all_cases(language: &str) {
+    let folder = project::build(language).await;
+    // The tests' own manifest serves something else: this guest comes with its own, as a user would have it.
+    let host = TestHost::serving(guests::ECHO).route("/other").argument(&folder.to_string_lossy());
+    // Some of the cases trap, all of them from one address.
+    let host = Arc::new(host.host("[defaults]\ntraps = \"off\"").start().await);
+    let mut differences = differences(language);
+    let mut wrong = Vec::new();
+    for case in cases::ALL {
+        let run = AssertUnwindSafe(cases::run(case, Arc::clone(&host))).catch_unwind();
+        match (run.await, differences.remove(*case)) {
+            (Ok(()), None) | (Err(_), Some(_)) => {}
+            (Ok(()), Some(reason)) => wrong.push(format!("{case}: works, but differences.toml says {reason:?}")),
+            (Err(panic), None) => wrong.push(format!("{case}: {}", text_of(&*panic))),
+        }
+    }
+    wrong.extend(differences.into_keys().map(|case| format!("{case}: is no case")));
+    let log = host.log_text();
+    assert!(wrong.is_empty(), "{language}:\n{}\nlog:\n{log}", wrong.join("\n"));
+    Arc::into_inner(host).expect("the cases have ended").stop().await;
+}
+
+/// What is known not to work in a language: cases and reasons.
+fn differences(language: &str) -> BTreeMap<String, String> {
+    let path = project::sources().join("differences.toml");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut all: BTreeMap<String, BTreeMap<String, String>> =
+        ::toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    all.remove(language).unwrap_or_default()
+}
+
+fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("panicked").to_owned()
+}
