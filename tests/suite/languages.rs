@@ -5,6 +5,7 @@ mod project;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
@@ -26,9 +27,40 @@ async fn cpp() {
     passes_all_cases("cpp").await;
 }
 
-/// Builds the guest of this language, serves it, runs every case, and compares what fails with the checked-in table.
+#[tokio::test]
+async fn javascript() {
+    passes_all_cases("javascript").await;
+}
+
+#[tokio::test]
+async fn typescript() {
+    passes_all_cases("typescript").await;
+}
+
+/// JavaScript's guest on the other engine.
+#[ignore = "the engine is built for half a minute: .ci/slow languages"]
+#[tokio::test]
+async fn starling() {
+    let arguments = ["--lang", "javascript", "--engine", "starling"];
+    passes("starling", project::build("starling", &arguments, &["javascript", "starling"]).await).await;
+}
+
+/// The SDK of JavaScript without a host.
+#[tokio::test]
+async fn javascript_sdk() {
+    let mut node = tokio::process::Command::new("node");
+    node.arg("--test").arg(project::sources().join("../javascript/sdk.test.mjs")).kill_on_drop(true);
+    let output = node.output().await.expect("node can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// The guest of this language, made from the template of the same name.
 async fn passes_all_cases(language: &str) {
-    let folder = project::build(language).await;
+    passes(language, project::build(language, &["--lang", language], &[language]).await).await;
+}
+
+/// Serves the guest in this folder, runs every case, and compares what fails with the checked-in table.
+async fn passes(language: &str, folder: PathBuf) {
     // The tests' own manifest serves something else: this guest comes with its own, as a user would have it.
     let host = TestHost::serving(guests::ECHO).route("/other").argument(&folder.to_string_lossy());
     // Some of the cases trap, all of them from one address.

@@ -71,7 +71,9 @@ fn make(path: &Path, language: Language, engine: Option<Engine>) -> anyhow::Resu
     let name = name(path, language)?;
     if engine.is_some() && !language.has_engines() {
         let language = language.name();
-        return Err(Problems::one(format!("--engine: a handler in {language} has none; allowed with javascript and typescript")));
+        return Err(Problems::one(format!(
+            "--engine: a handler in {language} has none; allowed with javascript and typescript"
+        )));
     }
     if path.symlink_metadata().is_ok() {
         bail!("{} exists already; choose another name, or remove it first", path.display());

@@ -99,7 +99,7 @@ export default class Case {
         connection.attach(argument);
         return "ok";
       case "attachment":
-        return connection.attachment;
+        return connection.attachment ?? "";
       case "print":
         console.log(argument);
         return "ok";

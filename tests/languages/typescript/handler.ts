@@ -112,7 +112,7 @@ class Case implements Handler {
         connection.attach(argument);
         return "ok";
       case "attachment":
-        return String(connection.attachment);
+        return String(connection.attachment ?? "");
       case "print":
         console.log(argument);
         return "ok";

@@ -21,12 +21,15 @@ pub(crate) fn sources() -> PathBuf {
 }
 
 /// The folder of the built guest; what was built before is used again where the language's tools can.
-pub(super) async fn build(language: &str) -> PathBuf {
-    let folder = repository().join("target/languages").join(language).join("case");
+/// `arguments` are those of `whimbrel new`, `from` the folders with the guest's sources.
+pub(super) async fn build(name: &str, arguments: &[&str], from: &[&str]) -> PathBuf {
+    let folder = repository().join("target/languages").join(name).join("case");
     let fresh = tempfile::tempdir().expect("a temporary folder can be made");
     let project = fresh.path().join("case");
-    whimbrel(&["new", &project.to_string_lossy(), "--lang", language]).await;
-    lay_over(&sources().join(language), &project);
+    whimbrel(&[&["new", &*project.to_string_lossy()], arguments].concat()).await;
+    for folder in from {
+        lay_over(&sources().join(folder), &project);
+    }
     lay_over(&project, &folder);
     whimbrel(&["build", &folder.to_string_lossy()]).await;
     folder

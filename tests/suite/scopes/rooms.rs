@@ -97,7 +97,7 @@ async fn all_members_hear_one_order() {
     assert!(heard.iter().all(|said| *said == heard[0]), "members heard different orders");
     for id in &ids {
         let own = heard[0].iter().filter(|text| text.ends_with(&format!(" from {id}")));
-        let rounds = own.map(|text| text.split(' ').next().unwrap_or_default().parse().expect("a number"));
+        let rounds = own.map(|text| text.split(' ').next().unwrap_or_default().parse::<i32>().expect("a number"));
         assert!(rounds.eq(0..50), "the messages of {id} are out of order");
     }
     host.stop().await;

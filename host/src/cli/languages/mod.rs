@@ -174,7 +174,8 @@ mod tests {
     fn a_folder_tells_its_language() {
         let all = Language::value_variants().iter();
         let all = all.filter(|language| !language.profile().template.is_empty());
-        for (language, engine) in all.flat_map(|language| Engine::value_variants().iter().map(move |it| (language, it))) {
+        for (language, engine) in all.flat_map(|language| Engine::value_variants().iter().map(move |it| (language, it)))
+        {
             let folder = tempfile::tempdir().unwrap();
             assert_eq!(Language::of(folder.path()), None);
             for (path, text) in language.files("my-chat", *engine) {
@@ -189,7 +190,8 @@ mod tests {
     #[test]
     fn no_placeholder_is_left() {
         let all = Language::value_variants().iter();
-        for (language, engine) in all.flat_map(|language| Engine::value_variants().iter().map(move |it| (language, it))) {
+        for (language, engine) in all.flat_map(|language| Engine::value_variants().iter().map(move |it| (language, it)))
+        {
             let files = language.files("my-chat", *engine);
             let (_, support) = (language.profile().template.len(), language.profile().support);
             for (path, text) in files.iter().filter(|(path, _)| support.iter().all(|(other, _)| path != other)) {

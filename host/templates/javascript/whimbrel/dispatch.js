@@ -69,17 +69,17 @@ export function exported(definition, engine) {
           forget(id);
           return run(handler, "onClose", connection, info);
         };
-        return settled(closed, (error) => log("onClose", id, error));
+        return settled(closed, (error) => log("onClose", connection, error));
       },
       onPing(id, data) {
         begin();
         const connection = connectionOf(id);
-        return settled(() => run(handlers.of(connection), "onPing", connection, data), (error) => log("onPing", id, error));
+        return settled(() => run(handlers.of(connection), "onPing", connection, data), (error) => endWith("onPing", connection, error));
       },
       onPong(id, data) {
         begin();
         const connection = connectionOf(id);
-        return settled(() => run(handlers.of(connection), "onPong", connection, data), (error) => log("onPong", id, error));
+        return settled(() => run(handlers.of(connection), "onPong", connection, data), (error) => endWith("onPong", connection, error));
       },
     },
     upgrade: {
@@ -101,9 +101,18 @@ function fail(error) {
   throw wellFormed(textOf(error));
 }
 
-/** For functions without: what was thrown goes into the log. */
-function log(name, id, error) {
-  console.error(`${name} of connection ${id} failed: ${textOf(error)}`);
+/** For functions without: the same, done here. */
+function endWith(name, connection, error) {
+  log(name, connection, error);
+  try {
+    connection.close(1011, "the handler failed");
+  } catch {
+    // It was closing already.
+  }
+}
+
+function log(name, connection, error) {
+  console.error(`${name} of connection ${connection} failed: ${textOf(error)}`);
 }
 
 /** One object for all connections of the instance. */

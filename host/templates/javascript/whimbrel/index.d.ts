@@ -11,8 +11,8 @@ export type Attachment = Uint8Array | JsonValue | undefined;
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [name: string]: JsonValue };
 
 /**
- * The functions of a handler, each optional. An error that is thrown by `open` or `onMessage` is logged and closes the
- * connection with 1011; one thrown by the others is logged.
+ * The functions of a handler, each optional. An error that is thrown is logged, with its place, and closes the connection
+ * with 1011; other connections of the instance go on.
  */
 export interface Handler {
   /** The connection is established; nothing else comes before this returns. When it throws, `onClose` is not called. */

@@ -111,7 +111,7 @@ export class TestHost {
       inspect: (id) => own(id).info(),
       connections: () => Array.from(this.#peers.values()).filter((peer) => peer.instance === this.#serving && !peer.ended).map((peer) => peer.id),
       attach(id, data) {
-        if (data.length > ATTACHMENT_BYTES) throw refused("invalid", `data: ${data.length} bytes; at most ${ATTACHMENT_BYTES} are allowed`);
+        if (data.length > ATTACHMENT_BYTES) throw refused("too-large", ATTACHMENT_BYTES);
         own(id).attached = data.slice();
       },
       attachment: (id) => own(id).attached.slice(),

@@ -1,13 +1,13 @@
-// The JavaScript SDK of host/templates/javascript without a host: node --test tests/languages/javascript
+// The JavaScript SDK of host/templates/javascript without a host: node --test tests/javascript
 // How it behaves in a component, the cases of tests/languages tell.
 
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { format } from "../../../host/templates/javascript/whimbrel/format.js";
-import { HostError, connections, publish, sendMany } from "../../../host/templates/javascript/whimbrel/index.js";
-import { TestHost } from "../../../host/templates/javascript/whimbrel/testing.js";
-import { decodeSlowly, encodeSlowly } from "../../../host/templates/javascript/whimbrel/text.js";
+import { format } from "../../host/templates/javascript/whimbrel/format.js";
+import { HostError, connections, publish, sendMany } from "../../host/templates/javascript/whimbrel/index.js";
+import { TestHost } from "../../host/templates/javascript/whimbrel/testing.js";
+import { decodeSlowly, encodeSlowly } from "../../host/templates/javascript/whimbrel/text.js";
 
 test("each connection has an object of the class, which ends with it", () => {
   class Counter {
@@ -94,13 +94,14 @@ test("what open and onMessage throw closes the connection, with its text and pla
   assert.equal(failing("\ud800").error, "\ufffd");
 });
 
-test("what the others throw is logged", (context) => {
+test("what the others throw is logged and closes too", (context) => {
   const logged = context.mock.method(console, "error", () => {});
   const fail = () => { throw new Error("no"); };
-  const peer = new TestHost({ onClose: fail, onPing: fail, onPong: fail }).connect();
-  peer.ping();
+  new TestHost({ onPing: fail }).connect().ping();
+  const peer = new TestHost({ onPong: fail }).connect();
   peer.pong();
-  peer.close();
+  assert.deepEqual(peer.closed, { code: 1011, reason: "the handler failed" });
+  new TestHost({ onClose: fail }).connect().close();
   const texts = logged.mock.calls.map((call) => call.arguments[0].replace(/ at .*/, ""));
   assert.deepEqual(texts, ["onPing", "onPong", "onClose"].map((name) => `${name} of connection 1 failed: Error: no`));
 });
