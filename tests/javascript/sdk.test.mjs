@@ -2,6 +2,7 @@
 // How it behaves in a component, the cases of tests/languages tell.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import test from "node:test";
 
 import { format } from "../../host/templates/javascript/whimbrel/format.js";
@@ -290,4 +291,23 @@ test("the console's lines", () => {
     assert.equal(format(values), line);
   }
   assert.match(format([new Error("no", { cause: "c" })]), /^Error: no\n {4}at .*\n[^]*cause: "c"$/);
+});
+
+test("the handlers of the documentation are some", async () => {
+  const page = await readFile(new URL("../../docs/languages/javascript.md", import.meta.url), "utf8");
+  const sdk = new URL("../../host/templates/javascript/whimbrel/", import.meta.url).href;
+  const all = Array.from(page.matchAll(/```js\n([^]*?)```/g), ([, text]) => text);
+  const modules = all.filter((text) => text.includes("export default")).map((text) => text.replace("./whimbrel/", sdk));
+  const handlers = await Promise.all(modules.map(async (text) => (await import(`data:text/javascript,${encodeURIComponent(text)}`)).default));
+  assert.ok(handlers.length >= 4);
+  for (const handler of handlers) {
+    assert.equal(new TestHost(handler).connect("/a", { args: { room: "tea" }, headers: { authorization: "Bearer 7" } }).error, undefined);
+  }
+
+  // And the test there of the first of them.
+  const host = new TestHost(handlers[0], { scope: "room" });
+  const [ada, bob] = ["Ada", "Bob"].map((name) => host.connect(`/chat/tea?name=${name}`, { args: { room: "tea" } }));
+  ada.send("hello");
+  bob.close(1000);
+  assert.deepEqual([bob.received, ada.received], [["Ada: hello"], ["Bob has gone (peer)"]]);
 });

@@ -22,10 +22,12 @@ export default class Case {
     this.count += 1;
     if (typeof message !== "string" || !message.startsWith("!")) {
       connection.send(message);
-      return;
+      return undefined;
     }
     const answer = this.answer(connection, message);
+    if (typeof answer?.then === "function") return answer;
     if (answer !== undefined) connection.send(answer);
+    return undefined;
   }
 
   onClose(connection, { code, reason, cause }) {
@@ -109,8 +111,24 @@ export default class Case {
       case "fail":
         throw new Error(argument);
       default:
-        return `unknown command ${command}`;
+        return own(command);
     }
+  }
+}
+
+/** Commands of this language: what its engine lacks or would do wrong, and the SDK makes up for. */
+function own(command) {
+  switch (command) {
+    case "random":
+      return `${Math.random()} ${crypto.randomUUID()}`;
+    case "globals":
+      return `${new TextDecoder().decode(new TextEncoder().encode("é"))} ${performance.now() >= 0} ${typeof setTimeout}`;
+    case "surrogate":
+      return "a\ud800b";
+    case "async":
+      return { then() {} };
+    default:
+      return `unknown command ${command}`;
   }
 }
 

@@ -32,6 +32,8 @@ pub(super) async fn build(name: &str, arguments: &[&str], from: &[&str]) -> Path
     }
     lay_over(&project, &folder);
     whimbrel(&["build", &folder.to_string_lossy()]).await;
+    // Compiles it into the cache: an engine may take longer than a host's start is given.
+    whimbrel(&["check", &folder.to_string_lossy()]).await;
     folder
 }
 

@@ -1,4 +1,5 @@
-// The globals that QuickJS lacks and handlers expect: console, TextEncoder and TextDecoder, crypto's random numbers.
+// The globals that QuickJS lacks and handlers expect: console, TextEncoder and TextDecoder, crypto's
+// random numbers; and those that would not be right in a component that was started at build time.
 // There are no timers: a handler runs when the host calls it, and not in between.
 
 import * as stderr from "wasi:cli/stderr@0.2.12";
@@ -17,6 +18,7 @@ export function start() {
   if (early === undefined) return;
   const lines = early;
   early = undefined;
+  origin = sinceBuild();
   for (const [stream, line] of lines) print(stream, line);
 }
 
@@ -110,6 +112,11 @@ globalThis.crypto ??= {
     return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
   },
 };
+
+// The engine counts from the build, by a clock that is another one here.
+const sinceBuild = performance.now.bind(performance);
+let origin = 0;
+globalThis.performance = { now: () => (early ? 0 : sinceBuild() - origin) };
 
 // The engine has it, but nothing would run what it queues.
 delete globalThis.queueMicrotask;
