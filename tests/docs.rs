@@ -107,6 +107,21 @@ fn the_first_guest_is_the_echo_example() {
     }
 }
 
+/// Pages about languages, and the template whose handler they begin with.
+const LANGUAGES: [(&str, &str, &str); 3] =
+    [("c", "c", "c/handler.c.txt"), ("cpp", "cpp", "cpp/handler.cpp.txt"), ("zig", "zig", "zig/handler.zig.txt")];
+
+#[test]
+fn the_first_handler_of_each_language_is_its_template() {
+    for (page, fence, template) in LANGUAGES {
+        let (page, template) = (format!("docs/languages/{page}.md"), format!("host/templates/{template}"));
+        let (text, handler) = (read(&page), read(&template));
+        let first = blocks(&text, fence).next().unwrap_or_else(|| panic!("{page}: has no {fence}"));
+        let is_in = first.split("\n\n").all(|part| handler.contains(part.trim_end()));
+        assert!(is_in, "{page}: its first handler is not that of {template}");
+    }
+}
+
 #[test]
 fn every_row_of_tornado_is_answered() {
     let text = read("docs/tornado.md");

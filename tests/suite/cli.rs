@@ -1,6 +1,7 @@
 //! The command line: every subcommand as a script calls it, what it prints where, and its exit codes.
 
 mod dev;
+mod languages;
 mod mistakes;
 
 use std::path::Path;
@@ -149,10 +150,10 @@ async fn new_handler(name: &str) -> (TempDir, std::path::PathBuf) {
 async fn help_names_every_command_and_the_exit_codes() {
     let help = run(&["--help"]).await;
     help.assert_code(0);
-    for word in ["new", "build", "check", "dev", "serve", "connect", "Examples:", "Exit codes:"] {
+    for word in ["new", "build", "check", "dev", "serve", "connect", "componentize", "Examples:", "Exit codes:"] {
         assert!(help.stdout.contains(word), "no {word:?} in\n{}", help.stdout);
     }
-    for command in ["new", "build", "check", "dev", "serve", "connect"] {
+    for command in ["new", "build", "check", "dev", "serve", "connect", "wit", "bindgen", "componentize"] {
         let help = run(&["help", command]).await;
         assert!(help.assert_code(0).stdout.contains("Exit codes:"), "{command}");
         assert!(!help.stdout.contains('\x1b'), "colours without a terminal");

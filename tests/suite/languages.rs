@@ -1,16 +1,16 @@
 //! The same guest in every language, and one table of cases that it is to pass; tests/languages/README.md.
 
 mod cases;
-mod project;
+pub(crate) mod project;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 
-use crate::support::{Client, TestHost, guests};
+use crate::support::{TestHost, guests};
 
 #[tokio::test]
 async fn rust() {
@@ -28,9 +28,14 @@ async fn cpp() {
 }
 
 #[tokio::test]
+async fn zig() {
+    passes_all_cases("zig").await;
+}
+
+#[tokio::test]
 async fn javascript() {
     let folder = project::build("javascript", &["--lang", "javascript"], &["javascript"]).await;
-    makes_up_for_quickjs(&folder).await;
+    javascript::makes_up_for_quickjs(&folder).await;
     passes("javascript", folder).await;
 }
 
@@ -45,33 +50,6 @@ async fn typescript() {
 async fn starling() {
     let arguments = ["--lang", "javascript", "--engine", "starling"];
     passes("starling", project::build("starling", &arguments, &["javascript", "starling"]).await).await;
-}
-
-/// What the engine lacks or does wrong, and the SDK makes up for.
-async fn makes_up_for_quickjs(folder: &Path) {
-    let host = TestHost::serving(guests::ECHO).route("/other").argument(&folder.to_string_lossy()).start().await;
-    let mut first = Client::connect(&host, "/case/a").await;
-    let mut second = Client::connect(&host, "/case/b").await;
-    let (one, two) = (first.ask("!random").await, second.ask("!random").await);
-    for (one, two) in one.split(' ').zip(two.split(' ')) {
-        assert_ne!(one, two, "two instances drew the same");
-    }
-    assert_eq!(first.ask("!globals").await, "é true undefined");
-    assert_eq!(first.ask("!surrogate").await, "a\u{fffd}b");
-    first.text("!async").await;
-    first.closed_with(1011).await;
-    host.wait_log("onMessage returned a promise").await;
-    assert_eq!(second.ask("still here").await, "still here");
-    host.stop().await;
-}
-
-/// The SDK of JavaScript without a host.
-#[tokio::test]
-async fn javascript_sdk() {
-    let mut node = tokio::process::Command::new("node");
-    node.arg("--test").arg(project::sources().join("../javascript/sdk.test.mjs")).kill_on_drop(true);
-    let output = node.output().await.expect("node can be started");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 /// The guest of this language, made from the template of the same name.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, ensure};
 use clap::Args;
 use wasi_preview1_component_adapter_provider as adapter;
-use wasmparser::{Parser, Payload};
+use wasmparser::{BinaryReader, Parser, Payload};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, WorldId};
 
@@ -67,21 +67,51 @@ pub(crate) fn run(arguments: &ComponentizeArgs) -> anyhow::Result<ExitCode> {
         Encoding::Utf8 => StringEncoding::UTF8,
         Encoding::Utf16 => StringEncoding::UTF16,
     };
-    write(&arguments.core, &output, own, encoding)?;
+    write(&arguments.core, &read(&arguments.core)?, &output, own, encoding)?;
     terminal::result(&path::display(&output))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Make a component of a core module that speaks the contract.
+/// Make a component of a core module that speaks the contract. Debug information is left out, and names of functions
+/// stay: of the compilers that need this step, some leave megabytes of it and others can only drop both.
 pub(crate) fn file(core: &Path, component: &Path) -> anyhow::Result<()> {
-    write(core, component, None, StringEncoding::UTF8)
+    let module =
+        without_debug_information(&read(core)?).with_context(|| format!("{} is not a core module", core.display()))?;
+    write(core, &module, component, None, StringEncoding::UTF8)
 }
 
-fn write(core: &Path, component: &Path, own: Option<(&Path, &str)>, encoding: StringEncoding) -> anyhow::Result<()> {
-    let module = std::fs::read(core).with_context(|| format!("failed to read {}", core.display()))?;
+fn read(core: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(core).with_context(|| format!("failed to read {}", core.display()))
+}
+
+fn write(
+    core: &Path,
+    module: &[u8],
+    component: &Path,
+    own: Option<(&Path, &str)>,
+    encoding: StringEncoding,
+) -> anyhow::Result<()> {
     let bytes =
-        encode(&module, own, encoding).with_context(|| format!("{} does not become a component", core.display()))?;
+        encode(module, own, encoding).with_context(|| format!("{} does not become a component", core.display()))?;
     std::fs::write(component, bytes).with_context(|| format!("failed to write {}", component.display()))
+}
+
+fn without_debug_information(module: &[u8]) -> anyhow::Result<Vec<u8>> {
+    const HEADER: usize = 8;
+    const CUSTOM: u8 = 0;
+    let mut reader = BinaryReader::new(module, 0);
+    let mut kept = reader.read_bytes(HEADER)?.to_vec();
+    while !reader.eof() {
+        let began = reader.current_position();
+        let id = reader.read_u8()?;
+        let size = reader.read_var_u32()?;
+        let content = reader.read_bytes(size as usize)?;
+        let is_debug = id == CUSTOM && BinaryReader::new(content, 0).read_string()?.starts_with(".debug");
+        if !is_debug {
+            kept.extend(module.get(began..reader.current_position()).unwrap_or_default());
+        }
+    }
+    Ok(kept)
 }
 
 fn encode(module: &[u8], own: Option<(&Path, &str)>, encoding: StringEncoding) -> anyhow::Result<Vec<u8>> {
@@ -145,5 +175,31 @@ impl Contents {
             }
         }
         Ok(contents)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{encode, without_debug_information};
+    use wit_component::StringEncoding;
+
+    const EMPTY: &[u8] = b"\0asm\x01\0\0\0";
+
+    #[test]
+    fn only_debug_information_is_left_out() {
+        let name = [0, 6, 4, b'n', b'a', b'm', b'e', 0];
+        let debug = [0, 8, 6, b'.', b'd', b'e', b'b', b'u', b'g', 1];
+        let types = [1, 1, 0];
+        let module = [EMPTY, &name, &debug, &types].concat();
+        assert_eq!(without_debug_information(&module).unwrap(), [EMPTY, &name, &types].concat());
+        assert!(without_debug_information(&module[..module.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let error = encode(EMPTY, None, StringEncoding::UTF8).unwrap_err();
+        assert!(format!("{error:#}").contains("whimbrel:websocket/handler@0.1.0"), "{error:#}");
+        let error = encode(b"text", None, StringEncoding::UTF8).unwrap_err();
+        assert!(format!("{error:#}").contains("not a core module"), "{error:#}");
     }
 }

@@ -7,6 +7,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre};
 
 use super::bindings::handler;
+use super::contract;
 use super::engine::{Core, Engine};
 use super::exports::{self, Optional};
 use super::state::State;
@@ -95,6 +96,10 @@ impl Artifact {
         let component = component.map_err(|error| fail(not_a_component(&bytes, &error)))?;
         engine.note_compiled();
         let imports = imports(engine, &component);
+        let exports: Vec<_> = component.component_type().exports(&engine.inner).map(|(n, _)| n.to_owned()).collect();
+        if let Some(problem) = contract::other_version(imports.iter().chain(&exports).map(String::as_str)) {
+            return Err(fail(problem));
+        }
         let mut problems = missing_exports(engine, &component);
         problems.extend(exports::problems(&component));
         problems.extend(unknown_imports(&imports));
@@ -156,7 +161,8 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
 
 fn not_a_component(bytes: &[u8], error: &wasmtime::Error) -> String {
     if bytes.starts_with(CORE_MODULE) {
-        return "a core module, not a component; build it for wasm32-wasip2 or wrap it with `wasm-tools component new`"
+        return "a core module, not a component; build it for wasm32-wasip2, or make a component of it with `whimbrel \
+                componentize`"
             .to_owned();
     }
     if bytes.is_empty() {

@@ -7,6 +7,7 @@ mod bindings;
 mod cache;
 pub mod capacity;
 mod clock;
+mod contract;
 mod engine;
 mod exports;
 mod fit;

@@ -36,6 +36,12 @@ async fn a_component_over_64_mib() {
 }
 
 #[tokio::test]
+async fn another_version_of_the_contract() {
+    let parts = ["whimbrel:websocket/handler@0.0.9", "whimbrel:websocket/handler@0.1.0", "whimbrel wit"];
+    is_refused(guests::OLDER_CONTRACT, &parts).await;
+}
+
+#[tokio::test]
 async fn what_is_no_component() {
     let component = std::fs::read(guests::MINIMAL).expect("the guest is built");
     for (content, part) in [

@@ -38,12 +38,12 @@ const CLANG: Program = Program {
 
 const TARGET: &str = "--target=wasm32-wasi";
 
-/// What both compilers are told: small code.
-const FLAGS: &[&str] = &["-mexec-model=reactor", "-Os", "-Wall"];
+/// What both compilers are told: small code, and names for backtraces, which zig has with debug information only. The last
+/// step leaves that out again.
+const FLAGS: &[&str] = &["-mexec-model=reactor", "-Os", "-g", "-Wall"];
 const INCLUDE: &[&str] = &["-Iwhimbrel"];
-/// What both linkers are told. zig takes a stack of 16 MiB otherwise, of which each instance would have its own. Functions
-/// keep their names, for backtraces.
-const LINK: [&str; 2] = ["-Wl,-z,stack-size=262144", "-Wl,--strip-debug"];
+/// What both linkers are told: zig takes a stack of 16 MiB otherwise, of which each instance would have its own.
+const LINK: &str = "-Wl,-z,stack-size=262144";
 
 /// What differs between C and C++.
 pub(super) struct Dialect {
@@ -91,7 +91,7 @@ fn target(is_zig: bool) -> &'static [&'static str] {
 
 /// With the stack first an overflow traps instead of writing over data; zig's linker does that by itself.
 fn link(is_zig: bool) -> &'static [&'static str] {
-    if is_zig { &[LINK[0], LINK[1]] } else { &[LINK[0], LINK[1], "-Wl,--stack-first"] }
+    if is_zig { &[LINK] } else { &[LINK, "-Wl,--stack-first"] }
 }
 
 /// Relative to the folder, sorted.

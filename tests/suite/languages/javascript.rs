@@ -1,0 +1,35 @@
+//! JavaScript beside the cases of all languages: its SDK, and what that makes up for.
+
+use std::path::Path;
+
+use tokio::process::Command;
+
+use super::project;
+use crate::support::{Client, TestHost, guests};
+
+/// What the engine lacks or does wrong, and the SDK makes up for.
+pub(super) async fn makes_up_for_quickjs(folder: &Path) {
+    let host = TestHost::serving(guests::ECHO).route("/other").argument(&folder.to_string_lossy()).start().await;
+    let mut first = Client::connect(&host, "/case/a").await;
+    let mut second = Client::connect(&host, "/case/b").await;
+    let (one, two) = (first.ask("!random").await, second.ask("!random").await);
+    for (one, two) in one.split(' ').zip(two.split(' ')) {
+        assert_ne!(one, two, "two instances drew the same");
+    }
+    assert_eq!(first.ask("!globals").await, "é true undefined");
+    assert_eq!(first.ask("!surrogate").await, "a\u{fffd}b");
+    first.text("!async").await;
+    first.closed_with(1011).await;
+    host.wait_log("onMessage returned a promise").await;
+    assert_eq!(second.ask("still here").await, "still here");
+    host.stop().await;
+}
+
+/// The SDK of JavaScript without a host.
+#[tokio::test]
+async fn sdk() {
+    let mut node = Command::new("node");
+    node.arg("--test").arg(project::sources().join("../javascript/sdk.test.mjs")).kill_on_drop(true);
+    let output = node.output().await.expect("node can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
