@@ -1,6 +1,7 @@
 //! The same guest in every language, and one table of cases that it is to pass; tests/languages/README.md.
 
 mod cases;
+mod javascript;
 pub(crate) mod project;
 
 use std::collections::BTreeMap;
