@@ -7,6 +7,7 @@
 mod compare;
 mod guest;
 mod idle;
+mod languages;
 mod load;
 mod machine;
 mod metering;
@@ -49,6 +50,8 @@ enum Command {
     Metering(metering::Options),
     /// Hold idle connections at one server and print what each adds to its memory
     Idle(idle::Options),
+    /// Measure the guest of tests/languages in each language and print a table
+    Languages(languages::Options),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Some(Command::Neighbour(options)) => neighbour::run(&options),
         Some(Command::Metering(options)) => metering::run(&options),
         Some(Command::Idle(options)) => idle::run(&options),
+        Some(Command::Languages(options)) => languages::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

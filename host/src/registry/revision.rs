@@ -1,6 +1,9 @@
 //! One immutable pair of artifact and manifest, with the connections that it serves.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, interval_at};
 
 use super::rooms::Rooms;
 use super::roster::Roster;
@@ -16,6 +19,9 @@ use crate::manifest::{Manifest, Scope};
 use crate::metrics::DeploymentMetrics;
 use crate::share::{Share, Turns, Workers};
 use crate::topics::Topics;
+
+/// A component that has been compiling for so long is told of, and again after as long.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What outlives the revisions of a deployment.
 #[derive(Debug)]
@@ -247,15 +253,28 @@ async fn explain(mut trap: Box<Trap>, symbols: Option<Arc<Symbols>>) -> String {
     }
 }
 
-/// Compiling takes long: off the serving threads.
+/// Compiling takes long: off the serving threads, and told of while it goes on.
 async fn load(engine: &Engine, manifest: &Manifest) -> Result<Artifact, LoadError> {
     let (engine, path, limits) = (engine.clone(), manifest.component.clone(), manifest.limits.clone());
     let metering = manifest.metering;
-    let loading = {
+    let began = Instant::now();
+    let mut told = interval_at(began + PATIENCE, PATIENCE);
+    let mut loading = {
         let path = path.clone();
         tokio::task::spawn_blocking(move || Artifact::load(&engine, &path, &limits, metering))
     };
-    loading.await.unwrap_or_else(|panic| {
+    let loaded = loop {
+        tokio::select! {
+            loaded = &mut loading => break loaded,
+            _ = told.tick() => tracing::info!(
+                deployment = %manifest.name,
+                "compiling {} for {} s; it is kept for the next start",
+                path.display(),
+                began.elapsed().as_secs(),
+            ),
+        }
+    };
+    loaded.unwrap_or_else(|panic| {
         let problems = vec![format!("the compiler failed: {panic}")];
         Err(LoadError { path, problems })
     })

@@ -27,7 +27,7 @@ macro_rules! support_files {
 }
 
 /// The header for handlers, and the generated bindings under it.
-pub(super) const BINDINGS: &[File] =
+pub(super) const BINDINGS: &[File; 4] =
     support_files!["websocket_handler_with_upgrade.c", "websocket_handler_with_upgrade.h", "whimbrel.c", "whimbrel.h",];
 
 /// Compile and link, then make the component.

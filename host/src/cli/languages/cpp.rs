@@ -21,13 +21,17 @@ pub(super) const PROFILE: Profile = Profile {
         ("README.md", include_str!("../../../templates/cpp/README.md.txt")),
         (".gitignore", include_str!("../../../templates/c/gitignore.txt")),
     ],
-    support: &[c::BINDINGS[0], c::BINDINGS[1], c::BINDINGS[2], c::BINDINGS[3], CLASSES],
+    support: SUPPORT,
     wit: true,
     project_files: &[&["handler.cpp"]],
 };
 
-/// The classes over C's header.
-const CLASSES: File = ("whimbrel/whimbrel.hpp", include_str!("../../../templates/cpp/whimbrel.hpp"));
+/// What C has, and the classes over its header.
+const SUPPORT: &[File; 5] = {
+    let [bindings, declarations, functions, header] = *c::BINDINGS;
+    let classes = ("whimbrel/whimbrel.hpp", include_str!("../../../templates/cpp/whimbrel.hpp"));
+    &[bindings, declarations, functions, header, classes]
+};
 
 /// Compile and link, then make the component.
 pub(super) async fn recipe(project: &Project<'_>) -> anyhow::Result<Vec<Step>> {
