@@ -5,10 +5,8 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import test from "node:test";
 
-import { format } from "../../host/templates/javascript/whimbrel/format.js";
 import { HostError, connections, publish, sendMany } from "../../host/templates/javascript/whimbrel/index.js";
 import { TestHost } from "../../host/templates/javascript/whimbrel/testing.js";
-import { decodeSlowly, encodeSlowly } from "../../host/templates/javascript/whimbrel/text.js";
 
 test("each connection has an object of the class, which ends with it", () => {
   class Counter {
@@ -28,7 +26,12 @@ test("each connection has an object of the class, which ends with it", () => {
 });
 
 test("one object serves all connections of an instance", () => {
-  const handler = { count: 0, onMessage(connection) { connection.send(String(++this.count)); } };
+  const handler = {
+    count: 0,
+    onMessage(connection) {
+      connection.send(String(++this.count));
+    },
+  };
   const host = new TestHost(handler, { scope: "room" });
   const [one, two] = [host.connect(), host.connect()];
   one.send("");
@@ -61,16 +64,26 @@ test("attached fields outlive the instance", () => {
 
 test("a class whose fields are not attached does not fit the scope event, and says why", (context) => {
   context.mock.method(console, "error", () => {});
-  const peer = new TestHost(class { onMessage() {} }, { scope: "event" }).connect();
+  const peer = new TestHost(
+    class {
+      onMessage() {}
+    },
+    { scope: "event" },
+  ).connect();
   peer.send("x");
-  assert.match(peer.error, /^Error: connection 1 was opened in another instance, and nothing of its object was kept; name/);
+  assert.match(
+    peer.error,
+    /^Error: connection 1 was opened in another instance, and nothing of its object was kept; name/,
+  );
 });
 
 test("attachments are bytes or JSON", () => {
   const seen = [];
   const handler = {
     onMessage(connection, message) {
-      connection.attach(message === "bytes" ? new Uint8Array([0, 1]) : message === "none" ? undefined : { text: "ä\u{1f600}" });
+      connection.attach(
+        message === "bytes" ? new Uint8Array([0, 1]) : message === "none" ? undefined : { text: "ä\u{1f600}" },
+      );
       seen.push(connection.attachment);
     },
   };
@@ -80,7 +93,15 @@ test("attachments are bytes or JSON", () => {
 });
 
 test("what open and onMessage throw closes the connection, with its text and place", () => {
-  const failing = (error) => new TestHost({ open() { throw error; }, onClose() { assert.fail("never opened"); } }).connect();
+  const failing = (error) =>
+    new TestHost({
+      open() {
+        throw error;
+      },
+      onClose() {
+        assert.fail("never opened");
+      },
+    }).connect();
   const peer = failing(new TypeError("no"));
   assert.match(peer.error, /^TypeError: no at .*sdk\.test\.mjs:\d+:\d+\)$/);
   assert.equal(peer.closed.code, 1011);
@@ -97,18 +118,28 @@ test("what open and onMessage throw closes the connection, with its text and pla
 
 test("what the others throw is logged and closes too", (context) => {
   const logged = context.mock.method(console, "error", () => {});
-  const fail = () => { throw new Error("no"); };
+  const fail = () => {
+    throw new Error("no");
+  };
   new TestHost({ onPing: fail }).connect().ping();
   const peer = new TestHost({ onPong: fail }).connect();
   peer.pong();
   assert.deepEqual(peer.closed, { code: 1011, reason: "the handler failed" });
   new TestHost({ onClose: fail }).connect().close();
   const texts = logged.mock.calls.map((call) => call.arguments[0].replace(/ at .*/, ""));
-  assert.deepEqual(texts, ["onPing", "onPong", "onClose"].map((name) => `${name} of connection 1 failed: Error: no`));
+  assert.deepEqual(
+    texts,
+    ["onPing", "onPong", "onClose"].map((name) => `${name} of connection 1 failed: Error: no`),
+  );
 });
 
 test("a promise is an error that names the function, or is waited for", async (context) => {
-  const handler = { async onMessage(connection) { await 1; connection.send("late"); } };
+  const handler = {
+    async onMessage(connection) {
+      await 1;
+      connection.send("late");
+    },
+  };
   const peer = new TestHost({ async onMessage() {} }).connect();
   peer.send("x");
   assert.match(peer.error, /^TypeError: onMessage returned a promise.* --engine starling/);
@@ -119,21 +150,43 @@ test("a promise is an error that names the function, or is waited for", async (c
 
   context.mock.method(console, "error", () => {});
   assert.equal(new TestHost({ onMessage() {}, async upgrade() {} }).connect().refusal.status, 500);
-  const failing = await new TestHost({ async onMessage() { throw new Error("no"); } }, { engine: "starling" }).connect();
+  const failing = await new TestHost(
+    {
+      async onMessage() {
+        throw new Error("no");
+      },
+    },
+    { engine: "starling" },
+  ).connect();
   await failing.send("x");
   assert.match(failing.error, /^Error: no at /);
 });
 
 test("text and bytes are kept apart", () => {
   const seen = [];
-  const handler = { onMessage(connection, message) { seen.push(message); connection.send(message); } };
+  const handler = {
+    onMessage(connection, message) {
+      seen.push(message);
+      connection.send(message);
+    },
+  };
   const peer = new TestHost(handler).connect();
   peer.send("a\ud800b");
   peer.send(new Uint16Array([1]).buffer);
   assert.deepEqual(peer.received, ["a\ufffdb", new Uint8Array([1, 0])]);
   assert.ok(seen[1] instanceof Uint8Array);
-  for (const [message, shown] of [[1, "1"], [undefined, "undefined"], [[1], "an array"], [Promise.resolve(), "a promise"], [{}, "an object"]]) {
-    const wrong = new TestHost({ open(connection) { connection.send(message); } }).connect();
+  for (const [message, shown] of [
+    [1, "1"],
+    [undefined, "undefined"],
+    [[1], "an array"],
+    [Promise.resolve(), "a promise"],
+    [{}, "an object"],
+  ]) {
+    const wrong = new TestHost({
+      open(connection) {
+        connection.send(message);
+      },
+    }).connect();
     assert.match(wrong.error, new RegExp(`^TypeError: message: ${shown}; allowed are a string`));
   }
 });
@@ -166,7 +219,11 @@ test("what the host refuses is thrown with its code and numbers", () => {
 
 test("numbers that an engine would cut off are refused", () => {
   for (const code of [-1, 1.5, 65_536, NaN, "1000"]) {
-    const peer = new TestHost({ open(connection) { connection.close(code); } }).connect();
+    const peer = new TestHost({
+      open(connection) {
+        connection.close(code);
+      },
+    }).connect();
     assert.match(peer.error, /^RangeError: code: .*; allowed are whole numbers from 0 to 65535/);
   }
 });
@@ -180,11 +237,29 @@ test("the handshake: the origin rule, acceptances, refusals, errors", (context) 
     body: "Cross origin websockets not allowed",
   });
   assert.equal(connect(() => ({}), { originAllowed: false }).refusal, undefined);
-  assert.equal(connect((request) => ({ subprotocol: request.subprotocols[1] }), { subprotocols: ["a", "b"] }).subprotocol, "b");
+  assert.equal(
+    connect((request) => ({ subprotocol: request.subprotocols[1] }), { subprotocols: ["a", "b"] }).subprotocol,
+    "b",
+  );
   const cookies = connect(() => ({ headers: { "set-cookie": ["a=1", "b=2"], x: new Uint8Array([65]) } }));
-  assert.deepEqual(cookies.acceptance.headers, [["set-cookie", "a=1"], ["set-cookie", "b=2"], ["x", "A"]]);
-  assert.deepEqual(connect(() => ({ status: 302, headers: [["location", "/"]] })).refusal, { status: 302, headers: [["location", "/"]], body: "" });
-  for (const wrong of [() => true, () => ({ subprotocl: "a" }), () => ({ status: "no" }), () => { throw new Error("no"); }]) {
+  assert.deepEqual(cookies.acceptance.headers, [
+    ["set-cookie", "a=1"],
+    ["set-cookie", "b=2"],
+    ["x", "A"],
+  ]);
+  assert.deepEqual(connect(() => ({ status: 302, headers: [["location", "/"]] })).refusal, {
+    status: 302,
+    headers: [["location", "/"]],
+    body: "",
+  });
+  for (const wrong of [
+    () => true,
+    () => ({ subprotocl: "a" }),
+    () => ({ status: "no" }),
+    () => {
+      throw new Error("no");
+    },
+  ]) {
     assert.equal(connect(wrong).refusal.status, 500);
   }
   assert.equal(logged.mock.callCount(), 4);
@@ -194,15 +269,45 @@ test("what would never be called is an error when the component is built", () =>
   for (const [definition, text] of [
     [undefined, /exports undefined; export default a class or an object/],
     [{}, /none of the functions open, onMessage, onClose, onPing, onPong/],
-    [class { onmessage() {} }, /onmessage would never be called; the function's name is onMessage/],
+    [
+      class {
+        onmessage() {}
+      },
+      /onmessage would never be called; the function's name is onMessage/,
+    ],
     [{ onMessage() {}, onOpen() {} }, /onOpen would never be called; the function's name is open/],
-    [class { on_close() {} }, /the function's name is onClose/],
-    [class { open() {} upgrade() {} }, /write static upgrade/],
+    [
+      class {
+        on_close() {}
+      },
+      /the function's name is onClose/,
+    ],
+    [
+      class {
+        open() {}
+        upgrade() {}
+      },
+      /write static upgrade/,
+    ],
+    [
+      class {
+        static attached = "name";
+        open() {}
+      },
+      /attached: "name"; allowed is, static in a class, a list/,
+    ],
+    [{ open() {}, attached: ["name"] }, /attached: an array; allowed is, static in a class/],
     [{ open() {}, scopes: ["rooms"] }, /scopes: "rooms"; allowed are connection, room, shared, event/],
   ]) {
     assert.throws(() => new TestHost(definition).connect(), text);
   }
-  new TestHost(class { onMessage() {} close() {} ping() {} }).connect();
+  new TestHost(
+    class {
+      onMessage() {}
+      close() {}
+      ping() {}
+    },
+  ).connect();
 });
 
 test("connections, sendMany and publish reach whom they say", () => {
@@ -212,8 +317,10 @@ test("connections, sendMany and publish reach whom they say", () => {
     },
     onMessage(connection, message) {
       const all = connections();
-      if (message === "many") connection.send(`${sendMany(all, "to all")} of ${all.length}, ${all.includes(connection)}`);
-      if (message === "publish") connection.send(`${publish("all", "news", connection)} ${publish("all", "x", [connection])}`);
+      if (message === "many")
+        connection.send(`${sendMany(all, "to all")} of ${all.length}, ${all.includes(connection)}`);
+      if (message === "publish")
+        connection.send(`${publish("all", "news", connection)} ${publish("all", "x", [connection])}`);
       if (message === "wrong") publish("all", "x", [1]);
     },
   };
@@ -229,8 +336,15 @@ test("connections, sendMany and publish reach whom they say", () => {
 
 test("the request as handlers read it", () => {
   let request;
-  const handler = { open(_, it) { request = it; } };
-  new TestHost(handler).connect("/chat/tea?name=a%2Bb+c&flag&bad=%zz&eq=a=b", { args: { room: "tea" }, headers: { "X-Token": "ä" } });
+  const handler = {
+    open(_, it) {
+      request = it;
+    },
+  };
+  new TestHost(handler).connect("/chat/tea?name=a%2Bb+c&flag&bad=%zz&eq=a=b", {
+    args: { room: "tea" },
+    headers: { "X-Token": "ä" },
+  });
   assert.deepEqual([request.arg("room"), request.arg("other")], ["tea", undefined]);
   assert.deepEqual([request.header("x-TOKEN"), request.header("cookie")], ["ä", undefined]);
   const params = ["name", "flag", "bad", "eq", "none"].map((name) => request.param(name));
@@ -240,7 +354,14 @@ test("the request as handlers read it", () => {
 
 test("a close is told once, and its info has no nulls", () => {
   const infos = [];
-  const handler = { onMessage(connection) { connection.close(1000, "done"); }, onClose(_, info) { infos.push(info); } };
+  const handler = {
+    onMessage(connection) {
+      connection.close(1000, "done");
+    },
+    onClose(_, info) {
+      infos.push(info);
+    },
+  };
   const host = new TestHost(handler);
   host.connect().send("x");
   host.connect().close(4001, "why");
@@ -252,56 +373,20 @@ test("a close is told once, and its info has no nulls", () => {
   ]);
 });
 
-test("UTF-8 is that of the platform", () => {
-  const texts = ["", "aä€\u{1f600}", "\0\x7f\x80\u07ff\u0800\uffff\u{10ffff}", "x".repeat(10_000) + "\u{1f600}"];
-  for (const text of texts) {
-    assert.deepEqual(encodeSlowly(text), new TextEncoder().encode(text));
-    assert.equal(decodeSlowly(encodeSlowly(text), true), text);
-  }
-  assert.deepEqual(encodeSlowly("\ud800x\udc00"), new TextEncoder().encode("\ud800x\udc00"));
-  // Every pair of bytes that can begin something, with what may follow.
-  for (let first = 0x7f; first < 0x100; first += 1) {
-    for (let second = 0x7e; second < 0x101; second += 1) {
-      for (const rest of [[], [0x80], [0xbf, 0x80], [0x41, 0x80]]) {
-        const bytes = new Uint8Array([first, second, ...rest]);
-        assert.equal(decodeSlowly(bytes, false), new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes), bytes.join(" "));
-      }
-    }
-  }
-  assert.throws(() => decodeSlowly(new Uint8Array([0xff]), true), TypeError);
-});
-
-test("the console's lines", () => {
-  class Point { x = 1; #hidden = 2; }
-  const circle = { name: "a" };
-  circle.self = circle;
-  for (const [values, line] of [
-    [["a", 1, "b"], "a 1 b"],
-    [["%s is %d%%, %j %o", "x", "7", { a: 1 }, [1], "more"], 'x is 7%, {"a":1} [1] more'],
-    [["%s"], "%s"],
-    [[{ a: "s", "b-c": [undefined, null, -0, 1n] }], '{ a: "s", "b-c": [undefined, null, -0, 1n] }'],
-    [[new Point()], "Point { x: 1 }"],
-    [[circle], '{ name: "a", self: [circular] }'],
-    [[new Map([["k", new Set([1])]])], 'Map(1) { "k" => Set(1) { 1 } }'],
-    [[new Uint8Array(2), new ArrayBuffer(3), new Date(NaN), /x/g], "Uint8Array(2) [0, 0] ArrayBuffer(3) Invalid Date /x/g"],
-    [[[[[[[1]]]]]], "[[[[[array]]]]]"],
-    [[{ get a() { throw new Error("no"); } }, Object.create(null)], "{ a: [Error: no] } {}"],
-    [[Array(200).fill(0)], `[${"0, ".repeat(100)}… 100 more]`],
-  ]) {
-    assert.equal(format(values), line);
-  }
-  assert.match(format([new Error("no", { cause: "c" })]), /^Error: no\n {4}at .*\n[^]*cause: "c"$/);
-});
-
 test("the handlers of the documentation are some", async () => {
   const page = await readFile(new URL("../../docs/languages/javascript.md", import.meta.url), "utf8");
   const sdk = new URL("../../host/templates/javascript/whimbrel/", import.meta.url).href;
   const all = Array.from(page.matchAll(/```js\n([^]*?)```/g), ([, text]) => text);
   const modules = all.filter((text) => text.includes("export default")).map((text) => text.replace("./whimbrel/", sdk));
-  const handlers = await Promise.all(modules.map(async (text) => (await import(`data:text/javascript,${encodeURIComponent(text)}`)).default));
+  const handlers = await Promise.all(
+    modules.map(async (text) => (await import(`data:text/javascript,${encodeURIComponent(text)}`)).default),
+  );
   assert.ok(handlers.length >= 4);
   for (const handler of handlers) {
-    assert.equal(new TestHost(handler).connect("/a", { args: { room: "tea" }, headers: { authorization: "Bearer 7" } }).error, undefined);
+    assert.equal(
+      new TestHost(handler).connect("/a", { args: { room: "tea" }, headers: { authorization: "Bearer 7" } }).error,
+      undefined,
+    );
   }
 
   // And the test there of the first of them.

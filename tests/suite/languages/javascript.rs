@@ -29,7 +29,8 @@ pub(super) async fn makes_up_for_quickjs(folder: &Path) {
 #[tokio::test]
 async fn sdk() {
     let mut node = Command::new("node");
-    node.arg("--test").arg(project::sources().join("../javascript/sdk.test.mjs")).kill_on_drop(true);
+    let tests = ["sdk", "globals"].map(|name| project::sources().join(format!("../javascript/{name}.test.mjs")));
+    node.arg("--test").args(tests).kill_on_drop(true);
     let output = node.output().await.expect("node can be started");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

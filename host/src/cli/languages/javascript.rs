@@ -25,7 +25,7 @@ pub(super) const PROFILE: Profile = Profile {
 pub(super) const STARLING: Profile = Profile {
     template: &[
         ("handler.js", include_str!("../../../templates/javascript/handler.js")),
-        ("handler.test.js", include_str!("../../../templates/javascript/handler.test.js")),
+        ("handler.test.js", include_str!("../../../templates/javascript/starling/handler.test.js")),
         ("whimbrel/component.js", include_str!("../../../templates/javascript/starling/component.js")),
         ("package.json", include_str!("../../../templates/javascript/starling/package.json.txt")),
         ("whimbrel.toml", include_str!("../../../templates/javascript/starling/whimbrel.toml.txt")),

@@ -26,7 +26,7 @@ pub(super) const PROFILE: Profile = Profile {
 pub(super) const STARLING: Profile = Profile {
     template: &[
         ("handler.ts", include_str!("../../../templates/typescript/handler.ts")),
-        ("handler.test.ts", include_str!("../../../templates/typescript/handler.test.ts")),
+        ("handler.test.ts", include_str!("../../../templates/typescript/starling/handler.test.ts")),
         ("tsconfig.json", include_str!("../../../templates/typescript/tsconfig.json")),
         ("whimbrel/component.js", include_str!("../../../templates/typescript/starling/component.js")),
         ("package.json", include_str!("../../../templates/typescript/starling/package.json.txt")),

@@ -112,7 +112,10 @@ export function forget(id) {
 }
 
 export function connections() {
-  return Array.from(ask(() => host.connection.connections()), connectionOf);
+  return Array.from(
+    ask(() => host.connection.connections()),
+    connectionOf,
+  );
 }
 
 export function sendMany(connections, message) {
@@ -139,7 +142,8 @@ function pack(value) {
   if (value === undefined) return new Uint8Array();
   const bytes = toBytes(value);
   const text = bytes === undefined ? JSON.stringify(value) : undefined;
-  if (bytes === undefined && text === undefined) throw new TypeError(`attachment: ${shown(value)} is neither bytes nor JSON`);
+  if (bytes === undefined && text === undefined)
+    throw new TypeError(`attachment: ${shown(value)} is neither bytes nor JSON`);
   const content = bytes ?? encode(wellFormed(text));
   const packed = new Uint8Array(content.length + 1);
   packed[0] = bytes === undefined ? JSON_TEXT : BYTES;

@@ -74,12 +74,18 @@ export function exported(definition, engine) {
       onPing(id, data) {
         begin();
         const connection = connectionOf(id);
-        return settled(() => run(handlers.of(connection), "onPing", connection, data), (error) => endWith("onPing", connection, error));
+        return settled(
+          () => run(handlers.of(connection), "onPing", connection, data),
+          (error) => endWith("onPing", connection, error),
+        );
       },
       onPong(id, data) {
         begin();
         const connection = connectionOf(id);
-        return settled(() => run(handlers.of(connection), "onPong", connection, data), (error) => endWith("onPong", connection, error));
+        return settled(
+          () => run(handlers.of(connection), "onPong", connection, data),
+          (error) => endWith("onPong", connection, error),
+        );
       },
     },
     upgrade: {
@@ -207,6 +213,10 @@ function check(definition) {
   }
   if (isClass && typeof functions.upgrade === "function") {
     throw new TypeError("upgrade is called before there is an object of the class: write static upgrade(...)");
+  }
+  const { attached } = definition;
+  if (attached !== undefined && !(isClass && Array.isArray(attached))) {
+    throw new TypeError(`attached: ${shown(attached)}; allowed is, static in a class, a list of its fields' names`);
   }
   const wrong = definition.scopes?.find((scope) => !SCOPES.includes(scope));
   if (wrong !== undefined) throw new TypeError(`scopes: ${shown(wrong)}; allowed are ${SCOPES.join(", ")}`);

@@ -43,7 +43,8 @@ function show(value, depth, outer) {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "symbol") return value.toString();
-  if (typeof value === "function") return `[${/^class\b/.test(String(value)) ? "class" : "function"} ${value.name || "(anonymous)"}]`;
+  if (typeof value === "function")
+    return `[${/^class\b/.test(String(value)) ? "class" : "function"} ${value.name || "(anonymous)"}]`;
   if (typeof value !== "object" || value === null) return Object.is(value, -0) ? "-0" : String(value);
   if (value instanceof Error) return fault(value, depth, outer);
   if (outer.includes(value)) return "[circular]";
@@ -53,7 +54,9 @@ function show(value, depth, outer) {
 /** An error with its stack, which has no text of its own on QuickJS. */
 function fault(error, depth, outer) {
   const text = [String(error), ...ownFrames(error.stack).map((line) => `    ${line}`)].join("\n");
-  return error.cause === undefined || depth === 0 ? text : `${text}\ncause: ${show(error.cause, depth - 1, [...outer, error])}`;
+  return error.cause === undefined || depth === 0
+    ? text
+    : `${text}\ncause: ${show(error.cause, depth - 1, [...outer, error])}`;
 }
 
 function container(value, depth, outer) {
@@ -65,10 +68,18 @@ function container(value, depth, outer) {
   if (depth < 0) return Array.isArray(value) ? "[array]" : `[${name}]`;
   if (Array.isArray(value)) return listed("[", value.map(inner), "]");
   if (value instanceof ArrayBuffer) return `ArrayBuffer(${value.byteLength})`;
-  if (ArrayBuffer.isView(value)) return `${name}(${value.length ?? value.byteLength}) ${listed("[", Array.from(value.subarray?.(0, ENTRIES + 1) ?? [], String), "]")}`;
-  if (value instanceof Map) return `Map(${value.size}) ${listed("{", Array.from(value, ([key, item]) => `${inner(key)} => ${inner(item)}`), "}")}`;
+  if (ArrayBuffer.isView(value))
+    return `${name}(${value.length ?? value.byteLength}) ${listed("[", Array.from(value.subarray?.(0, ENTRIES + 1) ?? [], String), "]")}`;
+  if (value instanceof Map)
+    return `Map(${value.size}) ${listed(
+      "{",
+      Array.from(value, ([key, item]) => `${inner(key)} => ${inner(item)}`),
+      "}",
+    )}`;
   if (value instanceof Set) return `Set(${value.size}) ${listed("{", Array.from(value, inner), "}")}`;
-  const fields = Object.keys(value).map((key) => `${/^[A-Za-z_$][\w$]*$/.test(key) ? key : JSON.stringify(key)}: ${field(value, key, inner)}`);
+  const fields = Object.keys(value).map(
+    (key) => `${/^[A-Za-z_$][\w$]*$/.test(key) ? key : JSON.stringify(key)}: ${field(value, key, inner)}`,
+  );
   const shown = listed("{", fields, "}");
   return name === "Object" ? shown : `${name} ${shown}`;
 }

@@ -40,7 +40,10 @@ function print(stream, line) {
   for (let at = 0; at < bytes.length; at += PART) output.blockingWriteAndFlush(bytes.slice(at, at + PART));
 }
 
-const to = (stream) => (...values) => print(stream, format(values));
+const to =
+  (stream) =>
+  (...values) =>
+    print(stream, format(values));
 
 /** The host logs lines of stdout as info, of stderr as warn. */
 globalThis.console = {
@@ -98,9 +101,13 @@ Math.random = () => (early ? seeded() : ((draw() >>> 5) * 0x400_0000 + (draw() >
 
 globalThis.crypto ??= {
   getRandomValues(array) {
-    if (early) throw new Error("crypto.getRandomValues: the module's top level runs at build time; every instance would get the same");
+    if (early)
+      throw new Error(
+        "crypto.getRandomValues: the module's top level runs at build time; every instance would get the same",
+      );
     const bytes = toBytes(array);
-    if (bytes === undefined || bytes.length > 65_536) throw new RangeError("crypto.getRandomValues: allowed are arrays of integers with at most 65536 bytes");
+    if (bytes === undefined || bytes.length > 65_536)
+      throw new RangeError("crypto.getRandomValues: allowed are arrays of integers with at most 65536 bytes");
     if (bytes.length > 0) bytes.set(random.getRandomBytes(bytes.length));
     return array;
   },

@@ -26,7 +26,9 @@ export function answer(decide, isOriginAllowed, awaits) {
     const decision = decide();
     if (typeof decision?.then !== "function") return read(decision);
     if (awaits) return decision.then(read);
-    throw new TypeError("upgrade returned a promise, which nothing would wait for: handlers of this engine are not async");
+    throw new TypeError(
+      "upgrade returned a promise, which nothing would wait for: handlers of this engine are not async",
+    );
   }, failed);
   const give = (decided) => {
     if (decided.refused) throw decided.refused;

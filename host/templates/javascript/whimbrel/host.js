@@ -5,7 +5,9 @@ const missing = new Proxy(
   {},
   {
     get: (_, name) => () => {
-      throw new Error(`${name}: there is no host while the module's top level runs, at build time; call it from a handler`);
+      throw new Error(
+        `${name}: there is no host while the module's top level runs, at build time; call it from a handler`,
+      );
     },
   },
 );
@@ -59,7 +61,9 @@ export function toMessage(message) {
   if (typeof message === "string") return { tag: "text", val: wellFormed(message) };
   const val = toBytes(message);
   if (val !== undefined) return { tag: "binary", val };
-  throw new TypeError(`message: ${shown(message)}; allowed are a string (text) and bytes such as a Uint8Array (binary)`);
+  throw new TypeError(
+    `message: ${shown(message)}; allowed are a string (text) and bytes such as a Uint8Array (binary)`,
+  );
 }
 
 /** A view of an ArrayBuffer or of anything over one; undefined for all else. */

@@ -5,7 +5,9 @@ const FOREIGN = /whimbrel\/[a-z]+\.js:|initializer\.js:|\(native\)$/;
 
 /** An error's stack without what is not the author's. */
 export function ownFrames(stack) {
-  const lines = String(stack ?? "").split("\n").map((line) => line.trim());
+  const lines = String(stack ?? "")
+    .split("\n")
+    .map((line) => line.trim());
   return lines.filter((line) => /^at |@/.test(line) && !FOREIGN.test(line));
 }
 

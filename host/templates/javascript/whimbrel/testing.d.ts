@@ -41,7 +41,8 @@ export interface Peer {
   readonly error: string | undefined;
   readonly subprotocol: string | undefined;
   /** The answer to the handshake where it was not accepted. */
-  readonly refusal: { readonly status: number; readonly headers: [string, string][]; readonly body: string } | undefined;
+  readonly refusal:
+    { readonly status: number; readonly headers: [string, string][]; readonly body: string } | undefined;
   readonly acceptance: { readonly headers: [string, string][] } | undefined;
   send(message: Sendable): void;
   ping(data?: string | Uint8Array): void;

@@ -64,7 +64,10 @@ export class TestHost {
     if (peer === undefined) return undefined;
     peer.ended = true;
     const info = peer.closing;
-    return then(this.#enter(this.#of(peer), (it) => it.handler.onClose(peer.id, info)), () => this.settle());
+    return then(
+      this.#enter(this.#of(peer), (it) => it.handler.onClose(peer.id, info)),
+      () => this.settle(),
+    );
   }
 
   #instance() {
@@ -103,13 +106,17 @@ export class TestHost {
       sendMany: (ids, message) => ids.filter((id) => this.#takes(this.#peers.get(id), message)).length,
       drained: (id) => void open(id),
       ping(id, data) {
-        if (data.length > CONTROL_BYTES) throw refused("invalid", `data: ${data.length} bytes; at most ${CONTROL_BYTES} are allowed`);
+        if (data.length > CONTROL_BYTES)
+          throw refused("invalid", `data: ${data.length} bytes; at most ${CONTROL_BYTES} are allowed`);
         open(id).pings.push(data.slice());
       },
       close: (id, code, reason) => open(id).end(code, reason, "guest"),
       setNodelay: (id) => void open(id),
       inspect: (id) => own(id).info(),
-      connections: () => Array.from(this.#peers.values()).filter((peer) => peer.instance === this.#serving && !peer.ended).map((peer) => peer.id),
+      connections: () =>
+        Array.from(this.#peers.values())
+          .filter((peer) => peer.instance === this.#serving && !peer.ended)
+          .map((peer) => peer.id),
       attach(id, data) {
         if (data.length > ATTACHMENT_BYTES) throw refused("too-large", ATTACHMENT_BYTES);
         own(id).attached = data.slice();
@@ -156,7 +163,8 @@ class Peer {
 
   send(message) {
     this.messagesIn += 1;
-    const value = typeof message === "string" ? { tag: "text", val: message } : { tag: "binary", val: toBytes(message) };
+    const value =
+      typeof message === "string" ? { tag: "text", val: message } : { tag: "binary", val: toBytes(message) };
     return this.#host.event(this, "onMessage", value);
   }
 

@@ -46,7 +46,7 @@ const PART = 4096;
 export function decodeSlowly(bytes, fatal) {
   let text = "";
   let units = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const [code, size] = next(bytes, at);
     if (code === undefined && fatal) throw new TypeError(`the bytes are not UTF-8 at ${at}`);
     at += size;
@@ -64,7 +64,8 @@ export function decodeSlowly(bytes, fatal) {
 function next(bytes, at) {
   const first = bytes[at];
   if (first < 0x80) return [first, 1];
-  const size = first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+  const size =
+    first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
   if (size === 0) return [undefined, 1];
   // The second byte's range excludes what is too long, surrogates and what is too large (Unicode, table 3-7).
   const low = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
