@@ -122,6 +122,24 @@ fn the_first_handler_of_each_language_is_its_template() {
     }
 }
 
+/// `WHIMBREL_BLESS=1` writes what stands below the page's last heading.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the rule that only cli reads the environment is the host's")]
+fn the_page_about_the_contract_has_all_of_it() {
+    const PAGE: &str = "docs/contract.md";
+    const HEADING: &str = "## The files\n";
+    let mut files: Vec<_> = sources(&["wit"]).filter(|file| file.path.starts_with("wit/")).collect();
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    let shown = files.iter().map(|file| format!("\n### {}\n\n```wit\n{}```\n", file.path, file.text));
+    let text = read(PAGE);
+    let (beginning, _) = text.split_once(HEADING).unwrap_or_else(|| panic!("{PAGE}: has no {HEADING:?}"));
+    let expected = format!("{beginning}{HEADING}{}", shown.collect::<String>());
+    if std::env::var_os("WHIMBREL_BLESS").is_some() {
+        std::fs::write(repository().join(PAGE), &expected).expect("the page can be written");
+    }
+    assert!(read(PAGE) == expected, "{PAGE} is older than wit/: WHIMBREL_BLESS=1 cargo test --test tidy contract");
+}
+
 #[test]
 fn every_row_of_tornado_is_answered() {
     let text = read("docs/tornado.md");

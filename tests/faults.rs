@@ -9,7 +9,8 @@ use crate::sources::{repository, sources};
 
 const PAGE: &str = "docs/faults.md";
 /// The groups of the catalogue, with the number of their cases.
-const GROUPS: [(char, u32); 7] = [('P', 27), ('H', 28), ('R', 17), ('G', 32), ('F', 14), ('D', 10), ('C', 12)];
+const GROUPS: [(char, u32); 8] =
+    [('P', 27), ('H', 28), ('R', 17), ('G', 32), ('F', 14), ('D', 10), ('C', 12), ('S', 15)];
 
 /// A row's last cell: tests in backticks with commas between, a reason, or both with a semicolon between.
 #[derive(Debug, Default, PartialEq)]

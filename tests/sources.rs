@@ -81,5 +81,6 @@ fn ending(path: &str) -> &str {
 }
 
 fn is_generated(path: &str) -> bool {
-    path == "guest-sdk/src/bindings.rs" || path.starts_with("tests/guests/bindings/")
+    matches!(path, "guest-sdk/src/bindings.rs" | "guest-sdk/src/lifecycle_bindings.rs")
+        || path.starts_with("tests/guests/bindings/")
 }

@@ -1868,6 +1868,133 @@ pub mod whimbrel {
 pub mod exports {
     pub mod whimbrel {
         pub mod websocket {
+            /// Optional export: what this guest was written for. The host asks once, when it loads the component.
+            #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+            pub mod fit {
+                #[used]
+                #[doc(hidden)]
+                static __FORCE_SECTION_REF: fn() = super::super::super::super::__link_custom_section_describing_imports;
+                use super::super::super::super::_rt;
+                /// Whom an instance serves; the manifest's `scope` decides.
+                #[repr(u8)]
+                #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+                pub enum Scope {
+                    /// One connection.
+                    Connection,
+                    /// All connections with one key.
+                    Room,
+                    /// Some of all connections.
+                    Shared,
+                    /// One event: nothing but attachments is kept from one event to the next.
+                    Event,
+                }
+                impl ::core::fmt::Debug for Scope {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        match self {
+                            Scope::Connection => {
+                                f.debug_tuple("Scope::Connection").finish()
+                            }
+                            Scope::Room => f.debug_tuple("Scope::Room").finish(),
+                            Scope::Shared => f.debug_tuple("Scope::Shared").finish(),
+                            Scope::Event => f.debug_tuple("Scope::Event").finish(),
+                        }
+                    }
+                }
+                impl Scope {
+                    #[doc(hidden)]
+                    pub unsafe fn _lift(val: u8) -> Scope {
+                        if !cfg!(debug_assertions) {
+                            return unsafe { ::core::mem::transmute(val) };
+                        }
+                        match val {
+                            0 => Scope::Connection,
+                            1 => Scope::Room,
+                            2 => Scope::Shared,
+                            3 => Scope::Event,
+                            _ => panic!("invalid enum discriminant"),
+                        }
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_scopes_cabi<T_: Guest>() -> *mut u8 {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        let result0 = { T_::scopes() };
+                        let ptr1 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        let vec2 = result0;
+                        let len2 = vec2.len();
+                        let layout2 = _rt::alloc::Layout::from_size_align(
+                                vec2.len() * 1,
+                                1,
+                            )
+                            .unwrap();
+                        let (result2, _cleanup2) = wit_bindgen::rt::Cleanup::new(
+                            layout2,
+                        );
+                        if let Some(cleanup) = _cleanup2 {
+                            cleanup.forget();
+                        }
+                        for (i, e) in vec2.into_iter().enumerate() {
+                            let base = result2.add(i * 1);
+                            {
+                                *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
+                            }
+                        }
+                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len2;
+                        *ptr1.add(0).cast::<*mut u8>() = result2;
+                        ptr1
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_scopes<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = *arg0.add(0).cast::<*mut u8>();
+                        let l1 = *arg0
+                            .add(::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        let base2 = l0;
+                        let len2 = l1;
+                        _rt::cabi_dealloc(base2, len2 * 1, 1);
+                    }
+                }
+                pub trait Guest {
+                    /// The scopes under which this guest works; a manifest with another is refused. Without this export every scope is
+                    /// taken to fit.
+                    #[allow(async_fn_in_trait)]
+                    fn scopes() -> _rt::Vec<Scope>;
+                }
+                #[doc(hidden)]
+                #[macro_export]
+                macro_rules! __export_whimbrel_websocket_fit_0_1_0_cabi {
+                    ($ty:ident with_types_in $($path_to_types:tt)*) => {
+                        const _ : () = { #[unsafe (export_name =
+                        "whimbrel:websocket/fit@0.1.0#scopes")] unsafe extern "C" fn
+                        export_scopes() -> * mut u8 { unsafe { $($path_to_types)*::
+                        _export_scopes_cabi::<$ty > () } } #[unsafe (export_name =
+                        "cabi_post_whimbrel:websocket/fit@0.1.0#scopes")] unsafe extern
+                        "C" fn _post_return_scopes(arg0 : * mut u8,) { unsafe {
+                        $($path_to_types)*:: __post_return_scopes::<$ty > (arg0) } } };
+                    };
+                }
+                #[doc(hidden)]
+                pub use __export_whimbrel_websocket_fit_0_1_0_cabi;
+                #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                struct _RetArea(
+                    [::core::mem::MaybeUninit<
+                        u8,
+                    >; 2 * ::core::mem::size_of::<*const u8>()],
+                );
+                static mut _RET_AREA: _RetArea = _RetArea(
+                    [::core::mem::MaybeUninit::uninit(); 2
+                        * ::core::mem::size_of::<*const u8>()],
+                );
+            }
             /// Optional export: the answer to an opening handshake. Without it the manifest's origin rule decides, no
             /// subprotocol is chosen and no header is added.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
@@ -3253,6 +3380,7 @@ mod _rt {
     pub fn run_ctors_once() {
         wit_bindgen::rt::run_ctors_once();
     }
+    pub use alloc_crate::alloc;
     pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
         if size == 0 {
             return;
@@ -3262,7 +3390,6 @@ mod _rt {
             alloc::dealloc(ptr, layout);
         }
     }
-    pub use alloc_crate::alloc;
     extern crate alloc as alloc_crate;
 }
 /// Generates `#[unsafe(no_mangle)]` functions to export the specified type as
@@ -3284,11 +3411,14 @@ mod _rt {
 #[allow(unused_macros)]
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __export_websocket_handler_with_upgrade_impl {
+macro_rules! __export_handler_impl {
     ($ty:ident) => {
         self::__export_bindings!($ty with_types_in self);
     };
     ($ty:ident with_types_in $($path_to_types_root:tt)*) => {
+        $($path_to_types_root)*::
+        exports::whimbrel::websocket::fit::__export_whimbrel_websocket_fit_0_1_0_cabi!($ty
+        with_types_in $($path_to_types_root)*:: exports::whimbrel::websocket::fit);
         $($path_to_types_root)*::
         exports::whimbrel::websocket::upgrade::__export_whimbrel_websocket_upgrade_0_1_0_cabi!($ty
         with_types_in $($path_to_types_root)*:: exports::whimbrel::websocket::upgrade);
@@ -3297,12 +3427,12 @@ macro_rules! __export_websocket_handler_with_upgrade_impl {
         with_types_in $($path_to_types_root)*:: exports::whimbrel::websocket::handler);
         const _ : () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe
         (link_section =
-        "component-type:wit-bindgen:0.63.0:whimbrel:websocket@0.1.0:websocket-handler-with-upgrade:imports and exports")]
+        "component-type:wit-bindgen:0.63.0:whimbrel:sdk:handler:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2149] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2189] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd0\x0f\x01A\x02\x01\
-A\x0f\x01B\x15\x01y\x04\0\x0dconnection-id\x03\0\0\x01p}\x01q\x02\x04text\x01s\0\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x8f\x10\x01A\x02\x01\
+A\x11\x01B\x15\x01y\x04\0\x0dconnection-id\x03\0\0\x01p}\x01q\x02\x04text\x01s\0\
 \x06binary\x01\x02\0\x04\0\x07message\x03\0\x03\x01ks\x01r\x02\x04name\x05\x05va\
 lue\x05\x04\0\x03arg\x03\0\x06\x01p\x07\x01o\x02s\x02\x01p\x09\x01ps\x01r\x09\x04\
 paths\x05query\x05\x04args\x08\x07headers\x0a\x04hosts\x06origin\x05\x0csubproto\
@@ -3331,39 +3461,40 @@ inspect\x01\x16\x01@\0\0\x0c\x04\0\x0bconnections\x01\x17\x04\0\x06attach\x01\x1
 \x02\x01\x03\x04\0\x05error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x0aconnection\x01\x05\
 topics\0\x06\x04\0\x09subscribe\x01\x07\x04\0\x0bunsubscribe\x01\x07\x01p\x01\x01\
 j\x01y\x01\x05\x01@\x03\x05topics\x07message\x03\x06except\x08\0\x09\x04\0\x07pu\
-blish\x01\x0a\x03\0\x1fwhimbrel:websocket/topics@0.1.0\x05\x05\x02\x03\0\0\x07re\
-quest\x01B\x11\x02\x03\x02\x01\x06\x04\0\x07request\x03\0\0\x01r\x03\x05level}\x09\
-thresholdy\x10context-takeover\x7f\x04\0\x0bcompression\x03\0\x02\x01ks\x01p}\x01\
-o\x02s\x05\x01p\x06\x01ky\x01k\x03\x01r\x06\x0bsubprotocol\x04\x07headers\x07\x10\
-max-message-size\x08\x10ping-interval-ms\x08\x0fping-timeout-ms\x08\x0bcompressi\
-on\x09\x04\0\x0aacceptance\x03\0\x0a\x01r\x03\x06status{\x07headers\x07\x04body\x05\
-\x04\0\x07refusal\x03\0\x0c\x01j\x01\x0b\x01\x0d\x01@\x02\x07request\x01\x0eorig\
-in-allowed\x7f\0\x0e\x04\0\x07upgrade\x01\x0f\x04\0\x20whimbrel:websocket/upgrad\
-e@0.1.0\x05\x07\x02\x03\0\0\x0aclose-info\x01B\x13\x02\x03\x02\x01\x01\x04\0\x0d\
-connection-id\x03\0\0\x02\x03\x02\x01\x02\x04\0\x07message\x03\0\x02\x02\x03\x02\
-\x01\x06\x04\0\x07request\x03\0\x04\x02\x03\x02\x01\x08\x04\0\x0aclose-info\x03\0\
-\x06\x01j\0\x01s\x01@\x02\x0aconnection\x01\x07request\x05\0\x08\x04\0\x04open\x01\
-\x09\x01@\x02\x0aconnection\x01\x07message\x03\0\x08\x04\0\x0aon-message\x01\x0a\
-\x01@\x02\x0aconnection\x01\x04info\x07\x01\0\x04\0\x08on-close\x01\x0b\x01p}\x01\
-@\x02\x0aconnection\x01\x04data\x0c\x01\0\x04\0\x07on-ping\x01\x0d\x04\0\x07on-p\
-ong\x01\x0d\x04\0\x20whimbrel:websocket/handler@0.1.0\x05\x09\x04\07whimbrel:web\
-socket/websocket-handler-with-upgrade@0.1.0\x04\0\x0b$\x01\0\x1ewebsocket-handle\
-r-with-upgrade\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x07\
-0.262.0\x10wit-bindgen-rust\x060.63.0";
+blish\x01\x0a\x03\0\x1fwhimbrel:websocket/topics@0.1.0\x05\x05\x01B\x05\x01m\x04\
+\x0aconnection\x04room\x06shared\x05event\x04\0\x05scope\x03\0\0\x01p\x01\x01@\0\
+\0\x02\x04\0\x06scopes\x01\x03\x04\0\x1cwhimbrel:websocket/fit@0.1.0\x05\x06\x02\
+\x03\0\0\x07request\x01B\x11\x02\x03\x02\x01\x07\x04\0\x07request\x03\0\0\x01r\x03\
+\x05level}\x09thresholdy\x10context-takeover\x7f\x04\0\x0bcompression\x03\0\x02\x01\
+ks\x01p}\x01o\x02s\x05\x01p\x06\x01ky\x01k\x03\x01r\x06\x0bsubprotocol\x04\x07he\
+aders\x07\x10max-message-size\x08\x10ping-interval-ms\x08\x0fping-timeout-ms\x08\
+\x0bcompression\x09\x04\0\x0aacceptance\x03\0\x0a\x01r\x03\x06status{\x07headers\
+\x07\x04body\x05\x04\0\x07refusal\x03\0\x0c\x01j\x01\x0b\x01\x0d\x01@\x02\x07req\
+uest\x01\x0eorigin-allowed\x7f\0\x0e\x04\0\x07upgrade\x01\x0f\x04\0\x20whimbrel:\
+websocket/upgrade@0.1.0\x05\x08\x02\x03\0\0\x0aclose-info\x01B\x13\x02\x03\x02\x01\
+\x01\x04\0\x0dconnection-id\x03\0\0\x02\x03\x02\x01\x02\x04\0\x07message\x03\0\x02\
+\x02\x03\x02\x01\x07\x04\0\x07request\x03\0\x04\x02\x03\x02\x01\x09\x04\0\x0aclo\
+se-info\x03\0\x06\x01j\0\x01s\x01@\x02\x0aconnection\x01\x07request\x05\0\x08\x04\
+\0\x04open\x01\x09\x01@\x02\x0aconnection\x01\x07message\x03\0\x08\x04\0\x0aon-m\
+essage\x01\x0a\x01@\x02\x0aconnection\x01\x04info\x07\x01\0\x04\0\x08on-close\x01\
+\x0b\x01p}\x01@\x02\x0aconnection\x01\x04data\x0c\x01\0\x04\0\x07on-ping\x01\x0d\
+\x04\0\x07on-pong\x01\x0d\x04\0\x20whimbrel:websocket/handler@0.1.0\x05\x0a\x04\0\
+\x14whimbrel:sdk/handler\x04\0\x0b\x0d\x01\0\x07handler\x03\0\0\0G\x09producers\x01\
+\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
         };
     };
 }
 #[doc(inline)]
-pub use __export_websocket_handler_with_upgrade_impl as __export_bindings;
+pub use __export_handler_impl as __export_bindings;
 #[rustfmt::skip]
 #[cfg(target_arch = "wasm32")]
 #[unsafe(
-    link_section = "component-type:wit-bindgen:0.63.0:whimbrel:websocket@0.1.0:websocket-handler-with-upgrade-with-all-of-its-exports-removed:encoded world"
+    link_section = "component-type:wit-bindgen:0.63.0:whimbrel:sdk:handler-with-all-of-its-exports-removed:encoded world"
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1570] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xed\x0a\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1512] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xca\x0a\x01A\x02\x01\
 A\x09\x01B\x15\x01y\x04\0\x0dconnection-id\x03\0\0\x01p}\x01q\x02\x04text\x01s\0\
 \x06binary\x01\x02\0\x04\0\x07message\x03\0\x03\x01ks\x01r\x02\x04name\x05\x05va\
 lue\x05\x04\0\x03arg\x03\0\x06\x01p\x07\x01o\x02s\x02\x01p\x09\x01ps\x01r\x09\x04\
@@ -3393,11 +3524,10 @@ inspect\x01\x16\x01@\0\0\x0c\x04\0\x0bconnections\x01\x17\x04\0\x06attach\x01\x1
 \x02\x01\x03\x04\0\x05error\x03\0\x04\x01j\0\x01\x05\x01@\x02\x0aconnection\x01\x05\
 topics\0\x06\x04\0\x09subscribe\x01\x07\x04\0\x0bunsubscribe\x01\x07\x01p\x01\x01\
 j\x01y\x01\x05\x01@\x03\x05topics\x07message\x03\x06except\x08\0\x09\x04\0\x07pu\
-blish\x01\x0a\x03\0\x1fwhimbrel:websocket/topics@0.1.0\x05\x05\x04\0Wwhimbrel:we\
-bsocket/websocket-handler-with-upgrade-with-all-of-its-exports-removed@0.1.0\x04\
-\0\x0bD\x01\0>websocket-handler-with-upgrade-with-all-of-its-exports-removed\x03\
-\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-\
-bindgen-rust\x060.63.0";
+blish\x01\x0a\x03\0\x1fwhimbrel:websocket/topics@0.1.0\x05\x05\x04\04whimbrel:sd\
+k/handler-with-all-of-its-exports-removed\x04\0\x0b-\x01\0'handler-with-all-of-i\
+ts-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compon\
+ent\x070.262.0\x10wit-bindgen-rust\x060.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -2,17 +2,32 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
+use crate::bindings::exports::whimbrel::websocket::fit;
+pub use crate::bindings::exports::whimbrel::websocket::fit::Scope;
 use crate::bindings::exports::whimbrel::websocket::{handler, upgrade};
-use crate::{CloseInfo, Connection, Handler, Message, Refusal, Request};
+use crate::lifecycle_bindings::exports::whimbrel::websocket::lifecycle;
+use crate::{CloseInfo, Connection, Failure, Handler, Lifecycle, Message, Refusal, Request, Result};
 
 const ORIGIN_REFUSED: &str = "Cross origin websockets not allowed";
+
+/// Whom an instance may serve that knows only the connections which it opened itself.
+pub const OPENED_HERE: &[Scope] = &[Scope::Connection, Scope::Room, Scope::Shared];
+/// Whom one may serve that can resume connections which others opened.
+pub const OPENED_ANYWHERE: &[Scope] = &[Scope::Connection, Scope::Room, Scope::Shared, Scope::Event];
 
 /// The exported component: a handler, and where its connections are.
 pub trait Export {
     /// The guest's handler.
     type Handler: Handler;
+
+    /// The scopes that the guest fits.
+    const SCOPES: &'static [Scope];
+
+    /// Makes the handler of a connection that another instance opened.
+    fn resume(connection: Connection) -> Result<Self::Handler>;
 
     /// Runs a function on the open connections.
     fn connections<T>(run: impl FnOnce(&Connections<Self::Handler>) -> T) -> T;
@@ -33,30 +48,60 @@ impl<H: Handler> Connections<H> {
     }
 
     fn open(&self, id: u32, request: &Request) -> Result<(), String> {
-        let handler = H::open(Connection::from_id(id), request).map_err(crate::Failure::into_text)?;
+        let handler = H::open(Connection::from_id(id), request).map_err(Failure::into_text)?;
         self.0.borrow_mut().insert(id, handler);
         Ok(())
     }
 
-    fn on_message(&self, id: u32, message: Message) -> Result<(), String> {
-        match self.0.borrow_mut().get_mut(&id) {
-            Some(handler) => handler.on_message(Connection::from_id(id), message).map_err(crate::Failure::into_text),
-            None => Err(format!("connection {id} is not open in this instance")),
+    fn on_message(&self, id: u32, message: Message, resume: Resume<H>) -> Result<(), String> {
+        let returned = self.with(id, resume, |handler, connection| handler.on_message(connection, message));
+        returned.and_then(|returned| returned).map_err(Failure::into_text)
+    }
+
+    fn on_close(&self, id: u32, info: CloseInfo, resume: Resume<H>) {
+        let connection = Connection::from_id(id);
+        let known = self.0.borrow_mut().remove(&id);
+        match known.map_or_else(|| resume(connection), Ok) {
+            Ok(handler) => handler.on_close(connection, info),
+            Err(failure) => left_out("on-close", failure),
         }
     }
 
-    fn on_close(&self, id: u32, info: CloseInfo) {
-        let handler = self.0.borrow_mut().remove(&id);
-        if let Some(handler) = handler {
-            handler.on_close(Connection::from_id(id), info);
+    fn on_control(&self, function: &str, id: u32, resume: Resume<H>, run: impl FnOnce(&mut H, Connection)) {
+        if let Err(failure) = self.with(id, resume, run) {
+            left_out(function, failure);
         }
     }
 
-    fn with(&self, id: u32, run: impl FnOnce(&mut H, Connection)) {
-        if let Some(handler) = self.0.borrow_mut().get_mut(&id) {
-            run(handler, Connection::from_id(id));
-        }
+    /// Runs a function on the connection's handler, which is made first where another instance opened the connection.
+    fn with<T>(&self, id: u32, resume: Resume<H>, run: impl FnOnce(&mut H, Connection) -> T) -> Result<T> {
+        let connection = Connection::from_id(id);
+        let mut handlers = self.0.borrow_mut();
+        let handler = match handlers.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(resume(connection)?),
+        };
+        Ok(run(handler, connection))
     }
+}
+
+type Resume<H> = fn(Connection) -> Result<H>;
+
+/// Says in the log that an event was left out: its function has no error to return.
+fn left_out(function: &str, failure: Failure) {
+    eprintln!("{function} is left out: {}", failure.into_text());
+}
+
+/// What a handler without [`Resume`](crate::Resume) does about a connection that it did not open.
+///
+/// # Errors
+///
+/// Always.
+pub fn cannot_resume<H>(connection: Connection, name: &str) -> Result<H> {
+    Err(Failure::new(format!(
+        "connection {connection} was opened by another instance; write export!({name}: Default) for a handler \
+         without state, or implement Resume for it and write export!({name}: Resume)"
+    )))
 }
 
 impl<E: Export> handler::Guest for E {
@@ -65,25 +110,45 @@ impl<E: Export> handler::Guest for E {
     }
 
     fn on_message(connection: u32, message: Message) -> Result<(), String> {
-        E::connections(|connections| connections.on_message(connection, message))
+        E::connections(|connections| connections.on_message(connection, message, E::resume))
     }
 
     fn on_close(connection: u32, info: CloseInfo) {
-        E::connections(|connections| connections.on_close(connection, info));
+        E::connections(|connections| connections.on_close(connection, info, E::resume));
     }
 
     fn on_ping(connection: u32, data: Vec<u8>) {
-        E::connections(|connections| connections.with(connection, |handler, it| handler.on_ping(it, &data)));
+        E::connections(|connections| {
+            connections.on_control("on-ping", connection, E::resume, |handler, it| handler.on_ping(it, &data));
+        });
     }
 
     fn on_pong(connection: u32, data: Vec<u8>) {
-        E::connections(|connections| connections.with(connection, |handler, it| handler.on_pong(it, &data)));
+        E::connections(|connections| {
+            connections.on_control("on-pong", connection, E::resume, |handler, it| handler.on_pong(it, &data));
+        });
     }
 }
 
 impl<E: Export> upgrade::Guest for E {
     fn upgrade(request: Request, origin_allowed: bool) -> Result<upgrade::Acceptance, Refusal> {
         decide::<E::Handler>(&request, origin_allowed)
+    }
+}
+
+impl<E: Export> fit::Guest for E {
+    fn scopes() -> Vec<Scope> {
+        E::SCOPES.to_vec()
+    }
+}
+
+impl<E: Export<Handler: Lifecycle>> lifecycle::Guest for E {
+    fn snapshot() -> Result<Vec<u8>, String> {
+        E::Handler::snapshot().map_err(Failure::into_text)
+    }
+
+    fn restore(state: Vec<u8>) -> Result<(), String> {
+        E::Handler::restore(&state).map_err(Failure::into_text)
     }
 }
 
@@ -113,8 +178,8 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::CloseCause;
     use crate::request::tests::request;
-    use crate::{CloseCause, Result};
 
     thread_local! {
         static CLOSED: Cell<u32> = const { Cell::new(0) };
@@ -160,15 +225,32 @@ mod tests {
         let connections = Connections::<Strict>::new();
         connections.open(1, &request()).unwrap();
         connections.open(2, &request()).unwrap();
-        let send = |id| connections.on_message(id, Message::from("m"));
+        let stranger = |connection| cannot_resume(connection, "Strict");
+        let send = |id| connections.on_message(id, Message::from("m"), stranger);
         assert_eq!((send(1), send(1), send(2)), (Ok(()), Ok(()), Ok(())));
         assert_eq!(send(1), Err("third message of 1".to_owned()));
-        assert_eq!(send(9), Err("connection 9 is not open in this instance".to_owned()));
+        let strange = send(9).unwrap_err();
+        assert!(strange.starts_with("connection 9 was opened by another instance; write export!(Strict: Default)"));
 
         let info = CloseInfo { code: None, reason: None, cause: CloseCause::Network };
-        connections.on_close(1, info.clone());
-        connections.on_close(1, info);
+        connections.on_close(1, info.clone(), stranger);
+        connections.on_close(1, info, stranger);
         assert_eq!(CLOSED.get(), 3);
+    }
+
+    #[test]
+    fn a_connection_of_another_instance_is_resumed_once() {
+        let connections = Connections::<Strict>::new();
+        let resume = |_| Ok(Strict(1));
+        let send = || connections.on_message(1, Message::from("m"), resume);
+        assert_eq!((send(), send()), (Ok(()), Err("third message of 1".to_owned())));
+        connections.on_control("on-ping", 2, resume, |handler, _| handler.0 += 10);
+        assert_eq!(connections.0.borrow()[&2].0, 11);
+
+        let info = CloseInfo { code: None, reason: None, cause: CloseCause::Network };
+        connections.on_close(2, info.clone(), resume);
+        connections.on_close(3, info, resume);
+        assert_eq!(CLOSED.get(), 12);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::{CloseInfo, Connection, Message, Refusal, Request, Result};
 
-/// A WebSocket handler: one value of it per connection.
+/// A WebSocket handler: one value of it per connection, made by [`Handler::open`], or by
+/// [`Resume::resume`](crate::Resume::resume) where another instance opened the connection.
 ///
 /// The functions from [`Handler::prepare`] on run during the opening handshake, before there is a value; `request` is
 /// what they decide on. They are called in the order in which they stand here.

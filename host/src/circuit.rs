@@ -2,7 +2,8 @@
 //!
 //! A handler that traps may be broken, or there is one client who knows how to break it and shall not be able to take it
 //! from all others. So each peer address has a circuit of its own, and there is one for everybody, which opens only when
-//! those of several addresses are open.
+//! those of several addresses are open. Rooms fail by themselves, so each has a circuit in place of everybody's: it
+//! counts the room's traps, whoever's event it was, and opens when they come from more than one address.
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,8 @@ use crate::limits::Limits;
 
 /// So many addresses with open circuits open everybody's.
 const ADDRESSES: usize = 3;
-/// The most addresses that are watched at once; traps of others are not counted until one is forgotten.
+/// The most addresses, and the most rooms, that are watched at once; traps of others are not counted until one is
+/// forgotten.
 const WATCHED: usize = 1024;
 /// A pause doubles with each trial that traps, up to so many times `limits.trap_pause`.
 const LONGEST: u32 = 16;
@@ -40,24 +42,32 @@ pub struct Breaker {
     rules: Option<Rules>,
     circuits: Mutex<Circuits>,
     hits: Arc<Hits>,
-    /// Of everybody's circuit: not passed over because an address' was said before.
-    everybodys_hits: Hits,
+    /// Of everybody's circuit and those of rooms: not passed over because an address' was said before.
+    common_hits: Hits,
     /// Circuits that are not closed.
     open: Gauge,
 }
 
 #[derive(Debug, Default)]
 struct Circuits {
+    /// Closed for ever where there are rooms.
     everybody: Circuit,
     addresses: BTreeMap<IpAddr, Circuit>,
+    rooms: BTreeMap<Arc<str>, Circuit>,
 }
 
-/// Whether the handshakes of one address, or of everybody, are answered.
+/// Whether the handshakes of one address, for one room, or of everybody, are answered.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Circuit {
     state: State,
-    /// The traps of the last window, while it is closed; fewer than open it.
-    traps: VecDeque<Instant>,
+    /// The traps of the last window, while it is closed; of more than could open it the last ones.
+    traps: VecDeque<Trap>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Trap {
+    at: Instant,
+    address: IpAddr,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -71,9 +81,11 @@ enum State {
 }
 
 /// A handshake that may go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admitted {
     address: IpAddr,
+    /// None where there are no rooms.
+    room: Option<Arc<str>>,
     is_trial: bool,
 }
 
@@ -99,35 +111,41 @@ impl Breaker {
             pause: limits.trap_pause,
         });
         open.set(0.0);
-        let everybodys_hits = Hits::new(hits.deployment().unwrap_or_default());
-        Breaker { rules, circuits: Mutex::default(), hits: hits.clone(), everybodys_hits, open: open.clone() }
+        let common_hits = Hits::new(hits.deployment().unwrap_or_default());
+        Breaker { rules, circuits: Mutex::default(), hits: hits.clone(), common_hits, open: open.clone() }
     }
 
-    /// Whether a handshake of this peer may go on; if not, for how long.
-    pub fn admit(&self, peer: IpAddr, now: Instant) -> Result<Admitted, Duration> {
+    /// Whether a handshake of this peer, for this room where there are rooms, may go on; if not, for how long.
+    pub fn admit(&self, peer: IpAddr, room: Option<&Arc<str>>, now: Instant) -> Result<Admitted, Duration> {
+        let admitted = |address, is_trial| Admitted { address, room: room.cloned(), is_trial };
         let address = network(peer);
-        let Some(rules) = self.rules else { return Ok(Admitted { address, is_trial: false }) };
+        let Some(rules) = self.rules else { return Ok(admitted(address, false)) };
         let mut circuits = self.lock();
         let before = circuits.open();
-        let admitted = circuits.admit(address, rules, now);
-        self.tell_closed(before, &circuits);
-        admitted.map(|is_trial| Admitted { address, is_trial })
+        let is_trial = circuits.admit(address, room, rules, now);
+        self.tell_closed(before, &circuits, None);
+        is_trial.map(|is_trial| admitted(address, is_trial))
     }
 
     /// The handler trapped in a call for this connection.
-    pub fn trapped(&self, admitted: Admitted, now: Instant) {
+    pub fn trapped(&self, admitted: &Admitted, now: Instant) {
         let Some(rules) = self.rules else { return };
+        let Admitted { address, room, .. } = admitted;
         let mut circuits = self.lock();
-        let Some(opened) = circuits.trapped(admitted.address, rules, now) else { return };
+        let Some(opened) = circuits.trapped(*address, room.as_ref(), rules, now) else { return };
         self.open.set(circuits.open() as f64);
         let Rules { traps, window, .. } = rules;
         let (window, pause) = (humantime::format_duration(window), humantime::format_duration(opened.pause));
-        let (who, hits) = match opened.everybody {
-            true => ("everybody".to_owned(), &self.everybodys_hits),
-            false => (admitted.address.to_string(), &*self.hits),
+        let (who, from, hits) = match opened.whose {
+            Whose::Address => (format!("of {address}"), "one address", &*self.hits),
+            Whose::Room => {
+                let room = room.as_deref().unwrap_or_default();
+                (format!("for room {room:?}"), "several addresses", &self.common_hits)
+            }
+            Whose::Everybody => ("of everybody".to_owned(), "one address", &self.common_hits),
         };
-        let value = format_args!("the handler kept trapping; handshakes of {who} get 503 for {pause}");
-        hits.report("limits.traps", None, value, format_args!("fewer than {traps} within {window} from one address"));
+        let value = format_args!("the handler kept trapping; handshakes {who} get 503 for {pause}");
+        hits.report("limits.traps", None, value, format_args!("fewer than {traps} within {window} from {from}"));
     }
 
     /// The handler did not trap in this connection's first message: that ends its trial.
@@ -137,16 +155,23 @@ impl Breaker {
         }
         let mut circuits = self.lock();
         let before = circuits.open();
-        circuits.survived(admitted.address);
-        self.tell_closed(before, &circuits);
+        circuits.survived(admitted.address, admitted.room.as_deref());
+        self.tell_closed(before, &circuits, admitted.room.as_deref());
     }
 
-    fn tell_closed(&self, before: usize, circuits: &Circuits) {
+    /// `room`: that of the trial that went well.
+    fn tell_closed(&self, before: usize, circuits: &Circuits, room: Option<&str>) {
         let open = circuits.open();
         if open < before {
             self.open.set(open as f64);
-            let deployment = self.hits.deployment();
-            tracing::warn!(deployment, limit = "limits.traps", open, "limits.traps: handshakes are answered again");
+            let (deployment, room) = (self.hits.deployment(), room.map(tracing::field::debug));
+            tracing::warn!(
+                deployment,
+                room,
+                limit = "limits.traps",
+                open,
+                "limits.traps: handshakes are answered again"
+            );
         }
     }
 
@@ -158,58 +183,97 @@ impl Breaker {
 /// A circuit has opened.
 #[derive(Debug, PartialEq, Eq)]
 struct Opened {
-    everybody: bool,
+    whose: Whose,
     pause: Duration,
+}
+
+/// Whose handshakes a circuit is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Address,
+    Room,
+    Everybody,
 }
 
 impl Circuits {
     /// How many circuits are not closed.
     fn open(&self) -> usize {
-        let addresses = self.addresses.values().filter(|circuit| circuit.state != State::Closed).count();
-        addresses + usize::from(self.everybody.state != State::Closed)
+        open(&self.addresses) + open(&self.rooms) + usize::from(self.everybody.state != State::Closed)
     }
 
     /// Whether the handshake is a trial; or how long to wait.
-    fn admit(&mut self, address: IpAddr, rules: Rules, now: Instant) -> Result<bool, Duration> {
+    fn admit(
+        &mut self,
+        address: IpAddr,
+        room: Option<&Arc<str>>,
+        rules: Rules,
+        now: Instant,
+    ) -> Result<bool, Duration> {
         self.everybody.pass_time(now);
         self.addresses.retain(|_, circuit| circuit.matters(rules, now));
+        self.rooms.retain(|_, circuit| circuit.matters(rules, now));
+        let Circuits { everybody, addresses, rooms } = self;
+        let common = match room {
+            Some(room) => rooms.get_mut(room),
+            None => Some(everybody),
+        };
+        let circuits = [addresses.get_mut(&address), common];
         // Looked at before anything changes: a trial that one circuit allows and the other does not would be none.
-        let own = self.addresses.get(&address);
-        let waits = [own.and_then(|own| own.wait(now)), self.everybody.wait(now)];
-        if let Some(wait) = waits.into_iter().flatten().max() {
+        if let Some(wait) = circuits.iter().flatten().filter_map(|circuit| circuit.wait(now)).max() {
             return Err(wait);
         }
-        let is_trial = self.everybody.begin_trial(rules, now);
-        let own = self.addresses.get_mut(&address);
-        Ok(own.is_some_and(|own| own.begin_trial(rules, now)) || is_trial)
+        let begun = circuits.into_iter().flatten().map(|circuit| circuit.begin_trial(rules, now));
+        Ok(begun.fold(false, |is_trial, begins| is_trial | begins))
     }
 
     /// Count a trap; tells when that opens a circuit.
-    fn trapped(&mut self, address: IpAddr, rules: Rules, now: Instant) -> Option<Opened> {
-        if self.addresses.len() >= WATCHED {
-            self.addresses.retain(|_, circuit| circuit.matters(rules, now));
-        }
-        if self.addresses.len() >= WATCHED && !self.addresses.contains_key(&address) {
-            return None;
-        }
-        let pause = self.addresses.entry(address).or_default().trapped(rules, now);
-        // A trap during everybody's trial is enough; else it takes the circuits of several addresses.
-        let open = self.addresses.values().filter(|circuit| circuit.state != State::Closed).count();
-        let everybody = match self.everybody.state {
-            State::Closed if open >= ADDRESSES && pause.is_some() => Some(self.everybody.open(rules.pause, now)),
-            State::Closed | State::Open { .. } => None,
-            State::Trial { .. } => self.everybody.trapped(rules, now),
+    fn trapped(&mut self, address: IpAddr, room: Option<&Arc<str>>, rules: Rules, now: Instant) -> Option<Opened> {
+        let trap = Trap { at: now, address };
+        let own = watch(&mut self.addresses, address, rules, now).map(|own| own.trapped(trap, 1, rules));
+        let (whose, common) = match room {
+            Some(room) => {
+                let circuit = watch(&mut self.rooms, room.clone(), rules, now);
+                (Whose::Room, circuit.and_then(|circuit| circuit.trapped(trap, 2, rules)))
+            }
+            // A trap during everybody's trial is enough; else it takes the circuits of several addresses.
+            None => (
+                Whose::Everybody,
+                match self.everybody.state {
+                    State::Closed if own.flatten().is_some() && open(&self.addresses) >= ADDRESSES => {
+                        Some(self.everybody.open(rules.pause, now))
+                    }
+                    State::Closed | State::Open { .. } => None,
+                    State::Trial { .. } => own.and_then(|_| self.everybody.trapped(trap, 1, rules)),
+                },
+            ),
         };
-        let opened = |everybody| move |pause| Opened { everybody, pause };
-        everybody.map(opened(true)).or(pause.map(opened(false)))
+        let opened = |whose| move |pause| Opened { whose, pause };
+        common.map(opened(whose)).or(own.flatten().map(opened(Whose::Address)))
     }
 
-    fn survived(&mut self, address: IpAddr) {
+    fn survived(&mut self, address: IpAddr, room: Option<&str>) {
         self.everybody.survived();
-        if let Some(own) = self.addresses.get_mut(&address) {
-            own.survived();
+        let room = room.and_then(|room| self.rooms.get_mut(room));
+        for circuit in [self.addresses.get_mut(&address), room].into_iter().flatten() {
+            circuit.survived();
         }
     }
+}
+
+/// How many of these are not closed.
+fn open<K>(circuits: &BTreeMap<K, Circuit>) -> usize {
+    circuits.values().filter(|circuit| circuit.state != State::Closed).count()
+}
+
+/// The circuit of this key; none when so many others are watched that there is no room for it.
+fn watch<K: Ord>(circuits: &mut BTreeMap<K, Circuit>, key: K, rules: Rules, now: Instant) -> Option<&mut Circuit> {
+    if circuits.len() >= WATCHED {
+        circuits.retain(|_, circuit| circuit.matters(rules, now));
+    }
+    if circuits.len() >= WATCHED && !circuits.contains_key(&key) {
+        return None;
+    }
+    Some(circuits.entry(key).or_default())
 }
 
 impl Circuit {
@@ -248,8 +312,9 @@ impl Circuit {
         }
     }
 
-    /// Count a trap; the pause, when that opens the circuit.
-    fn trapped(&mut self, rules: Rules, now: Instant) -> Option<Duration> {
+    /// Count a trap; the pause, when that opens the circuit. A closed one takes traps from one or two `addresses`.
+    fn trapped(&mut self, trap: Trap, addresses: usize, rules: Rules) -> Option<Duration> {
+        let now = trap.at;
         self.pass_time(now);
         match self.state {
             // Of a connection that was open before.
@@ -257,8 +322,16 @@ impl Circuit {
             State::Trial { pause, .. } => Some(self.open((pause * 2).min(rules.pause * LONGEST), now)),
             State::Closed => {
                 self.forget(rules, now);
-                self.traps.push_back(now);
-                (self.traps.len() >= rules.traps).then(|| self.open(rules.pause, now))
+                self.traps.push_back(trap);
+                let is_from_enough = addresses == 1 || self.traps.iter().any(|other| other.address != trap.address);
+                if is_from_enough && self.traps.len() >= rules.traps {
+                    return Some(self.open(rules.pause, now));
+                }
+                // All from one address, which more of them say no better.
+                if self.traps.len() > rules.traps.max(2) {
+                    self.traps.pop_front();
+                }
+                None
             }
         }
     }
@@ -270,7 +343,7 @@ impl Circuit {
     }
 
     fn forget(&mut self, rules: Rules, now: Instant) {
-        while self.traps.front().is_some_and(|at| now.saturating_duration_since(*at) > rules.window) {
+        while self.traps.front().is_some_and(|trap| now.saturating_duration_since(trap.at) > rules.window) {
             self.traps.pop_front();
         }
     }

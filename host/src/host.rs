@@ -13,11 +13,12 @@ use tokio::runtime::Handle;
 
 use crate::connection::handshakes::Handshakes;
 use crate::connection::{self, Context};
-use crate::guest::{Engine, EngineError, EngineSettings, capacity};
+use crate::guest::capacity::{Capacity, MOST, Needs, Shares};
+use crate::guest::{Artifact, Contents, Engine, EngineError, EngineSettings};
 use crate::hits::Hits;
 use crate::host_config::{HostConfig, HostLimits, METERED_INSTANCES};
 use crate::limits::{Kind, Value};
-use crate::manifest::{Manifest, Metering};
+use crate::manifest::{Manifest, Metering, Scope};
 use crate::outbound::Budget;
 use crate::registry::{DeployErrors, Registry, Revision};
 use crate::server::{self, BindError, Drain, Drained, Server, Settings};
@@ -35,16 +36,18 @@ const CONNECTIONS: usize = 10_000;
 pub enum StartError {
     /// More instances are asked for than the machine holds.
     #[error(
-        "host.instances: {asked} is more than this machine holds; vm.max_map_count leaves room for {room}. \
-         Lower it, or raise the setting with: sysctl vm.max_map_count={needed}"
+        "host.instances: {asked} is more than this machine holds; vm.max_map_count = {max_map_count} leaves room for {room}, \
+         and no host holds more than {MOST}. Lower it, or raise the setting with: sysctl vm.max_map_count={needed}"
     )]
     Instances {
         /// Asked for.
         asked: usize,
         /// What there is room for.
         room: u32,
+        /// The setting as it is.
+        max_map_count: u64,
         /// The setting that would do.
-        needed: usize,
+        needed: u64,
     },
     /// None would be left for guests whose instructions are not counted.
     #[error(
@@ -55,7 +58,7 @@ pub enum StartError {
         /// Asked for.
         asked: usize,
         /// All that the host has.
-        all: u32,
+        all: usize,
     },
     /// The folder for core dumps cannot be had.
     #[error("coredumps.dir: {dir} cannot be used: {source}", dir = .dir.display())]
@@ -111,14 +114,16 @@ impl Host {
             None => None,
         };
         let recorder = metrics.as_ref().and_then(|_| recorder());
-        let is_metered = manifests.iter().any(|manifest| manifest.metering == Metering::Fuel);
-        let engine = Engine::new(&engine_settings(&config, is_metered, cache)?)?;
+        let instances = instances(&config, &manifests)?;
+        let told = Told::new(&config, &manifests, instances);
+        let engine = Engine::new(&engine_settings(&config, instances, cache)?)?;
         let budget = budget(&config.host, hits.clone());
         let pressure = config.host.memory_pressure.map(|percent| memory::available() / 100 * percent);
         watch::start(engine.ticks(), budget.clone(), pressure).map_err(StartError::Watch)?;
         let workers = Workers::new(Handle::current().metrics().num_workers());
         let registry = Registry::new(engine, workers);
         registry.deploy(manifests).await?;
+        told.tell();
         let shown = |bytes| Value { kind: Kind::Size, amount: Some(bytes) };
         let (limit, available) = (budget.limit() as u64, memory::available() / MIB * MIB);
         tracing::info!("host.memory_budget: {} of {}", shown(limit), shown(available));
@@ -196,40 +201,100 @@ async fn serve(server: Server, guard: server::Guard, context: Arc<Context>) {
 
 fn engine_settings(
     config: &HostConfig,
-    is_metered: bool,
+    instances: Shares,
     cache: Option<PathBuf>,
 ) -> Result<EngineSettings, StartError> {
     if let Some(coredumps) = &config.coredumps {
         let dir = coredumps.dir.clone();
         private_folder(&dir).map_err(|source| StartError::CoreDumps { dir, source })?;
     }
-    let room = capacity::instances();
-    let all = match config.host.instances {
-        None => room,
-        Some(asked) => match u32::try_from(asked) {
-            Ok(asked) if asked <= room => asked,
-            _ => {
-                let needed = capacity::mappings(asked);
-                return Err(StartError::Instances { asked, room, needed });
-            }
-        },
-    };
-    let (instances, metered) = shares(all, room, config.host.metered_instances, is_metered)?;
-    Ok(EngineSettings::new(config, instances, metered, cache))
+    Ok(EngineSettings::new(config, instances, cache))
 }
 
-/// How many instances each of the two engines gets: those that count instructions are taken from all, when the operator
-/// or a deployment of the start wants them; else what the machine has room for beyond is left for a later deployment.
-fn shares(all: u32, room: u32, asked: Option<usize>, is_metered: bool) -> Result<(u32, u32), StartError> {
-    let metered = match asked {
-        Some(asked) => match u32::try_from(asked) {
-            Ok(metered) if metered < all => metered,
-            _ => return Err(StartError::MeteredInstances { asked, all }),
-        },
-        None if is_metered => METERED_INSTANCES.min(all / 2).max(1),
-        None => return Ok((all, METERED_INSTANCES.min(room.saturating_sub(all)))),
+/// How many instances a host with these deployments may hold on this machine.
+///
+/// # Errors
+/// More are asked for than there is room for.
+pub fn instances(config: &HostConfig, manifests: &[Manifest]) -> Result<Shares, StartError> {
+    shares(Capacity::of_this_machine(), &config.host, needs(manifests))
+}
+
+fn needs(manifests: &[Manifest]) -> Needs {
+    let mut needs = Needs::default();
+    for manifest in manifests.iter().filter(|manifest| !manifest.routes.is_empty()) {
+        match (manifest.metering, Artifact::contents_of(&manifest.component, &manifest.limits)) {
+            (Metering::Fuel, _) => needs.metered = true,
+            (Metering::Time, Some(Contents::Copied)) => needs.copied = true,
+            (Metering::Time, Some(Contents::Mapped)) => needs.mapped = true,
+            // Is refused when it is loaded.
+            (Metering::Time, None) => {}
+        }
+    }
+    needs
+}
+
+/// How many instances each pool gets. Those that count instructions are taken from all, when the operator or a deployment
+/// of the start wants them.
+fn shares(capacity: Capacity, host: &HostLimits, needs: Needs) -> Result<Shares, StartError> {
+    let u32_of = |asked: usize| u32::try_from(asked).unwrap_or(u32::MAX);
+    let metered = |all: u32| match host.metered_instances {
+        Some(asked) => u32_of(asked),
+        None if needs.metered => METERED_INSTANCES.min(all / 2).max(1),
+        None => 0,
     };
-    Ok((all.saturating_sub(metered).max(1), metered))
+    let split = |all: u32| Shares::split(all, metered(all), needs);
+    let most = capacity.most(split);
+    if let Some(asked) = host.metered_instances {
+        let room = || capacity.most(|all| Shares::split(all, 0, needs)).all() as usize;
+        let all = host.instances.unwrap_or_else(room);
+        if asked >= all {
+            return Err(StartError::MeteredInstances { asked, all });
+        }
+    }
+    let shares = host.instances.map_or(most, |asked| split(u32_of(asked)));
+    if let Some(asked) = host.instances.filter(|_| !capacity.holds(shares)) {
+        let (room, max_map_count) = (most.all(), capacity.max_map_count);
+        let needed = split(u32_of(asked).min(MOST)).max_map_count();
+        return Err(StartError::Instances { asked, room, max_map_count, needed });
+    }
+    Ok(shares)
+}
+
+/// What is said of the instances once everything else is known to be right.
+struct Told {
+    instances: u32,
+    max_map_count: u64,
+    /// The operator wants more connections, and each has an instance: how many, of which deployment, and the
+    /// `vm.max_map_count` that it takes.
+    wanted: Option<(usize, String, u64)>,
+}
+
+impl Told {
+    fn new(config: &HostConfig, manifests: &[Manifest], shares: Shares) -> Self {
+        let instances = shares.all();
+        let each = |manifest: &&Manifest| manifest.scope == Scope::Connection && !manifest.routes.is_empty();
+        let is_more =
+            |asked: &usize| *asked > instances as usize && instances < MOST && config.host.instances.is_none();
+        let asked = config.host.connections.filter(is_more);
+        let wanted = asked.zip(manifests.iter().find(each)).map(|(asked, manifest)| {
+            let most = u32::try_from(asked).unwrap_or(u32::MAX).min(MOST);
+            let needed = Shares::split(most, shares.metered, needs(manifests)).max_map_count();
+            (asked, manifest.name.clone(), needed)
+        });
+        Told { instances, max_map_count: Capacity::of_this_machine().max_map_count, wanted }
+    }
+
+    fn tell(&self) {
+        let Told { instances, max_map_count, wanted } = self;
+        metrics::instances_limit(*instances);
+        tracing::info!("host.instances: {instances}; vm.max_map_count = {max_map_count}");
+        if let Some((asked, name, needed)) = wanted {
+            tracing::warn!(
+                "host.connections: {asked}, and each connection of {name:?} has an instance, but vm.max_map_count = \
+                 {max_map_count} leaves room for {instances}; raise it with: sysctl vm.max_map_count={needed}"
+            );
+        }
+    }
 }
 
 /// A folder that can be written into; made when it is not there, for the host's user only.
@@ -272,16 +337,42 @@ fn recorder() -> Option<PrometheusHandle> {
 
 #[cfg(test)]
 mod tests {
-    use super::shares;
+    use super::*;
+
+    const SMALL: Needs = Needs { copied: true, mapped: false, metered: false };
+    const METERED: Needs = Needs { metered: true, ..SMALL };
+
+    /// On a machine with Linux's default.
+    fn of(instances: Option<usize>, metered_instances: Option<usize>, needs: Needs) -> Result<Shares, String> {
+        let capacity = Capacity { max_map_count: 65_530 };
+        let host = HostLimits { instances, metered_instances, ..HostLimits::default() };
+        shares(capacity, &host, needs).map_err(|error| error.to_string())
+    }
 
     #[test]
     fn metered_instances_are_taken_from_all() {
-        let shares = |all, room, asked, is_metered| shares(all, room, asked, is_metered).ok();
-        assert_eq!(shares(10_088, 10_088, None, false), Some((10_088, 0)));
-        assert_eq!(shares(10_088, 10_088, None, true), Some((9_088, 1_000)));
-        assert_eq!(shares(9_500, 10_088, None, false), Some((9_500, 588)));
-        assert_eq!(shares(20, 10_088, None, true), Some((10, 10)));
-        assert_eq!(shares(20, 10_088, Some(5), false), Some((15, 5)));
-        assert_eq!(shares(20, 10_088, Some(20), true), None);
+        assert_eq!(of(None, None, SMALL), Ok(Shares { copied: 14_748, mapped: 256, metered: 0 }));
+        assert_eq!(of(None, None, METERED), Ok(Shares { copied: 13_248, mapped: 256, metered: 1_000 }));
+        assert_eq!(of(Some(9_500), None, SMALL), Ok(Shares { copied: 9_244, mapped: 256, metered: 0 }));
+        assert_eq!(of(Some(20), None, METERED), Ok(Shares { copied: 9, mapped: 1, metered: 10 }));
+        assert_eq!(of(Some(20), Some(5), SMALL), Ok(Shares { copied: 14, mapped: 1, metered: 5 }));
+        let all = of(Some(20), Some(20), SMALL).expect_err("none would be left");
+        assert!(all.contains("20 is not less than all of the host's instances, which are 20"), "{all}");
+        let all = of(None, Some(1 << 40), SMALL).expect_err("none would be left");
+        assert!(all.contains("1099511627776 is not less than all of the host's instances, which are 15004"), "{all}");
+    }
+
+    #[test]
+    fn what_the_machine_has_no_room_for_is_told_with_what_it_takes() {
+        let error = of(Some(16_000), None, SMALL).expect_err("no room");
+        assert!(error.contains("vm.max_map_count = 65530 leaves room for 15004"), "{error}");
+        assert!(error.ends_with("sysctl vm.max_map_count=69512"), "{error}");
+        let error = of(Some(1 << 40), None, SMALL).expect_err("no room");
+        assert!(
+            error.ends_with(
+                "no host holds more than 20000. Lower it, or raise the setting with: sysctl vm.max_map_count=85512"
+            ),
+            "{error}"
+        );
     }
 }

@@ -163,11 +163,14 @@ impl Limits {
         self.outbound.max(self.max_message_size)
     }
 
-    /// Lower a ping timeout that is longer than the ping interval to the interval.
-    pub fn fit_ping_timeout(&mut self) {
+    /// Lower what no one could reach: a ping timeout that is longer than the ping interval to the interval, a mark for
+    /// recycling over the memory to the memory.
+    pub fn fit(&mut self) {
         if let (Some(interval), Some(timeout)) = (self.ping_interval, self.ping_timeout) {
             self.ping_timeout = Some(timeout.min(interval));
         }
+        let memory = u64::try_from(self.memory).unwrap_or(u64::MAX);
+        self.recycle_at = self.recycle_at.map(|mark| mark.min(memory));
     }
 }
 
@@ -190,7 +193,7 @@ impl Ceilings {
                 key.set(limits, ceiling);
             }
         }
-        limits.fit_ping_timeout();
+        limits.fit();
     }
 }
 

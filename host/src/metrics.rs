@@ -6,6 +6,7 @@ use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 pub fn describe() {
     describe_gauge!("whimbrel_connections", "Open WebSocket connections");
     describe_gauge!("whimbrel_instances", "Live instances of guests, by scope and by whether they have connections");
+    describe_gauge!("whimbrel_instances_limit", "Instances that the host may hold at once");
     describe_gauge!(
         "whimbrel_buffered_bytes",
         "Bytes in the buffers of all connections, which host.memory_budget bounds"
@@ -14,7 +15,7 @@ pub fn describe() {
     describe_counter!("whimbrel_panics_total", "Tasks of the host that panicked");
     describe_counter!("whimbrel_host_log_lines_dropped_total", "Log lines that nobody took from stderr in time");
     describe_gauge!("whimbrel_revision", "The revision that new connections meet");
-    describe_gauge!("whimbrel_circuit_open", "Circuits opened by traps: peer addresses refused, and one for everybody");
+    describe_gauge!("whimbrel_circuit_open", "Circuits opened by traps: peer addresses, rooms, everybody");
     describe_counter!("whimbrel_connections_total", "WebSocket connections opened");
     describe_counter!("whimbrel_closes_total", "WebSocket connections ended, by cause");
     describe_counter!("whimbrel_handshakes_refused_total", "Handshakes refused, by HTTP status");
@@ -125,6 +126,11 @@ impl DeploymentMetrics {
     pub fn revision(&self, number: u32) {
         gauge!("whimbrel_revision", "deployment" => self.deployment.clone()).set(number);
     }
+}
+
+/// How many instances the host may hold.
+pub fn instances_limit(instances: u32) {
+    gauge!("whimbrel_instances_limit").set(instances);
 }
 
 /// Bytes that the buffers of all connections hold.

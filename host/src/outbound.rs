@@ -89,8 +89,6 @@ pub struct Outbound {
     waiting: AtomicUsize,
     /// Messages queued; likewise.
     messages: AtomicU64,
-    /// Pings queued that no pong has answered.
-    pings: AtomicU32,
     drained: Notify,
     messages_in: AtomicU64,
     round_trip_us: AtomicU32,
@@ -109,7 +107,6 @@ impl Outbound {
             queue: Mutex::default(),
             waiting: AtomicUsize::new(0),
             messages: AtomicU64::new(0),
-            pings: AtomicU32::new(0),
             drained: Notify::new(),
             messages_in: AtomicU64::new(0),
             round_trip_us: AtomicU32::new(0),
@@ -129,8 +126,7 @@ impl Outbound {
             queue.seal();
         }
         if opcode == Opcode::Ping {
-            let pings = self.pings.load(Ordering::Relaxed).saturating_add(1);
-            self.pings.store(pings, Ordering::Relaxed);
+            queue.pings = queue.pings.saturating_add(1);
         }
         let before = queue.tail.len();
         message::encode(opcode, payload, &mut queue.tail);
@@ -216,10 +212,10 @@ impl Outbound {
 
     /// A pong came: whether it may be the answer to a ping that was queued here.
     pub(crate) fn answered(&self) -> bool {
-        let _queue = self.lock();
-        let pings = self.pings.load(Ordering::Relaxed);
-        self.pings.store(pings.saturating_sub(1), Ordering::Relaxed);
-        pings > 0
+        let mut queue = self.lock();
+        let is_awaited = queue.pings > 0;
+        queue.pings = queue.pings.saturating_sub(1);
+        is_awaited
     }
 
     /// Whether so much waits that nothing more is to be read from the peer: back-pressure through TCP, before a handler
@@ -313,7 +309,11 @@ impl Outbound {
         }
         let waiting = self.waiting();
         if waiting > 0 && waiting + bytes > self.capacity.outbound {
-            queue.is_full = true;
+            if !queue.is_full {
+                queue.is_full = true;
+                // The time that the peer has begins, whoever sent what did not fit.
+                queue.wake_always();
+            }
             return Err(SendError::Full(waiting));
         }
         Ok(queue)

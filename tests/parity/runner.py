@@ -31,6 +31,7 @@ Difference = tuple[list[str], list[str]]
 async def main() -> int:
     options = parse_arguments()
     cases = [case for case in CASES if not options.only or case.name.startswith(tuple(options.only))]
+    cases = [case for case in cases if case.name not in options.skip]
     listed = read_differences()
     problems = check_table(listed)
     async with tornado() as addresses:
@@ -58,6 +59,7 @@ def parse_arguments() -> argparse.Namespace:
     which.add_argument("--tornado", action="store_true", help="run against Tornado alone")
     which.add_argument("--whimbrel", nargs=2, metavar="NAME=HOST:PORT", help="the hosts to compare with")
     parser.add_argument("--only", nargs="+", metavar="CASE", help="cases whose names start like this")
+    parser.add_argument("--skip", nargs="*", metavar="CASE", default=[], help="cases to leave out")
     parser.add_argument("--verbose", action="store_true", help="print the transcripts")
     return parser.parse_args()
 

@@ -34,7 +34,7 @@ proptest! {
 
     #[test]
     fn limits_are_read_as_they_are_shown(mut limits in limits()) {
-        limits.fit_ping_timeout();
+        limits.fit();
         check_written(&limits);
     }
 

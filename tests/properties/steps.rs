@@ -40,6 +40,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Disconnected),
         1 => Just(Step::Overflowed),
         1 => any::<bool>().prop_map(Step::Drain),
+        3 => Just(Step::Burst),
+        1 => Just(Step::InstanceLost),
         1 => Just(Step::Return(Returned::Failed)),
         1 => Just(Step::Return(Returned::Trapped)),
     ]

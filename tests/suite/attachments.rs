@@ -8,7 +8,7 @@ fn probe() -> Builder {
 }
 
 #[tokio::test]
-async fn attachments_have_a_size() {
+async fn s15_attachments_have_a_size() {
     let host = probe().start().await;
     let mut client = Client::connect(&host, "/").await;
     assert_eq!(client.ask("attachment").await, r#"ok """#);
@@ -49,7 +49,7 @@ async fn attachments_are_there_from_open_until_on_close_returns() {
 }
 
 #[tokio::test]
-async fn g20_attachments_of_others_are_out_of_reach() {
+async fn g20_s15_attachments_of_others_are_out_of_reach() {
     let host = probe().start().await;
     let mut first = Client::connect(&host, "/").await;
     let mut second = Client::connect(&host, "/").await;

@@ -38,7 +38,7 @@ async fn g11_who_keeps_trapping_gets_503_until_a_trial_goes_well() {
     assert_eq!((refused.status().as_u16(), header(&refused, "retry-after")), (503, "1"), "{}", body(&refused));
     assert!(body(&refused).contains("This handler has failed too often"), "{}", body(&refused));
     // Only this address is refused, and what is open lives on.
-    assert!(status_from("127.0.0.2:0", &host).await.starts_with("HTTP/1.1 101 "));
+    assert!(status_from("127.0.0.2:0", &host, "/").await.starts_with("HTTP/1.1 101 "));
     assert_eq!(old.ask("id").await, "1");
     let line = host.wait_log("limits.traps: ").await;
     assert!(line.contains("handshakes of 127.0.0.1 get 503 for 500ms"), "{line}");
@@ -69,7 +69,7 @@ async fn g11_who_keeps_trapping_gets_503_until_a_trial_goes_well() {
 async fn g11_a_handler_that_traps_for_several_addresses_gets_a_pause_from_everybody() {
     let host = TestHost::serving(guests::OPEN_PANICS).limit("traps", "1").start().await;
     for (number, address) in (1..).zip(["127.0.0.2:0", "127.0.0.3:0", "127.0.0.4:0"]) {
-        assert!(status_from(address, &host).await.starts_with("HTTP/1.1 101 "), "{address}");
+        assert!(status_from(address, &host, "/").await.starts_with("HTTP/1.1 101 "), "{address}");
         host.wait_log_count("the handler trapped", number).await;
     }
     host.wait_log("limits.traps: the handler kept trapping; handshakes of everybody get 503 for 10s").await;

@@ -1,5 +1,6 @@
 //! The command line: every subcommand as a script calls it, what it prints where, and its exit codes.
 
+mod check;
 mod dev;
 mod languages;
 mod mistakes;

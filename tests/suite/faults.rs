@@ -1,5 +1,6 @@
 //! What can happen to the host itself: killed, no room for its cache, nobody who reads its output (FAULTS.md F).
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt as _;
@@ -149,15 +150,44 @@ if ptrace(SEIZE, thread, None, None) == 0 and ptrace(INTERRUPT, thread, None, No
         pass
 ";
 
-#[tokio::test]
-async fn f11_without_ticks_the_host_ends_itself() {
-    let host = TestHost::serving(guests::MINIMAL).start().await;
-    serves(&host).await;
+/// The one thread that ticks the epochs.
+fn ticker(host: &TestHost) -> OsString {
     let threads = fs::read_dir(format!("/proc/{}/task", host.pid().as_raw_nonzero())).expect("it runs").flatten();
     let is_ticker = |thread: &fs::DirEntry| {
         fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name.trim() == "epoch-ticks")
     };
-    let ticker = threads.into_iter().find(is_ticker).expect("a thread ticks the epochs").file_name();
+    let mut tickers = threads.into_iter().filter(is_ticker).map(|thread| thread.file_name());
+    let ticker = tickers.next().expect("a thread ticks the epochs");
+    assert_eq!(tickers.next(), None, "a second thread, which nobody watches");
+    ticker
+}
+
+#[tokio::test]
+async fn f11_the_thread_that_is_watched_ticks_for_all_guests() {
+    let host = TestHost::serving(guests::PROBE)
+        .limit("execution", "100ms")
+        .and_serving("metered", guests::PROBE)
+        .route("/metered")
+        .manifest("metering = \"fuel\"")
+        .limit("execution", "100ms")
+        .start()
+        .await;
+    ticker(&host);
+    // Nothing but a tick ends these.
+    for (count, path) in (1..).zip(["/", "/metered"]) {
+        let mut client = Client::connect(&host, path).await;
+        client.text("spin").await;
+        client.closed_with(1011).await;
+        host.wait_log_count("kind=\"execution\"", count).await;
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn f11_without_ticks_the_host_ends_itself() {
+    let host = TestHost::serving(guests::MINIMAL).start().await;
+    serves(&host).await;
+    let ticker = ticker(&host);
     let mut stopper = Command::new("python3");
     stopper.arg("-c").arg(STOPPER).arg(ticker).stdout(Stdio::piped()).kill_on_drop(true);
     let mut stopper = stopper.spawn().expect("the suite has python3");

@@ -3,6 +3,7 @@
 mod components;
 pub(crate) mod connections;
 mod exports;
+mod instances;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

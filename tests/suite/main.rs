@@ -28,6 +28,7 @@ mod memory;
 mod output;
 mod parity;
 mod protocol;
+mod recycling;
 mod routes;
 mod sandbox;
 mod scopes;

@@ -35,6 +35,32 @@ async fn assert_in_budget(host: &TestHost, before_kib: u64, canary: &mut Client)
 }
 
 #[tokio::test]
+async fn r11_attachments_of_many_connections() {
+    let host = TestHost::serving(guests::PROBE)
+        .host("metrics = \"127.0.0.1:0\"\n[host]\nmemory_budget = \"1MiB\"")
+        .limit("max_message_size", "64KiB")
+        .limit("outbound", "64KiB")
+        .start()
+        .await;
+    let mut clients = Vec::new();
+    for _ in 0..65 {
+        clients.push(Client::connect(&host, "/").await);
+    }
+    for client in clients.iter_mut().take(64) {
+        assert_eq!(client.ask("attach-size 16383").await, "ok");
+    }
+    // Each below the step that the other buffers are counted in, and all of them just fit.
+    host.wait_metric(BUFFERED, 64.0 * 16383.0).await;
+    assert_eq!(host.metric(EVICTED).await, 0.0);
+    assert!(Client::try_connect(&host, "/", &[]).await.is_err());
+    clients[64].text("attach-size 16383").await;
+    host.wait_metric(EVICTED, 1.0).await;
+    drop(clients);
+    host.wait_metric(BUFFERED, 0.0).await;
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn r11_messages_that_do_not_end_on_many_connections() {
     let host = budgeted(guests::MINIMAL).limit("memory", "4MiB").start().await;
     let mut canary = Client::connect(&host, "/").await;

@@ -24,7 +24,9 @@ fn field(line: &str, name: &str) -> Option<String> {
 
 /// What each event of one connection has cost, by its function, and the connection as a whole.
 async fn costs(guest: &str) -> (Vec<(String, u64)>, u64) {
+    const TOTAL: &str = "whimbrel_instructions_total{deployment=\"guest\"}";
     let host = metered(guest).start().await;
+    let of_the_trial = Metrics::read(&host).await.value(TOTAL);
     let mut client = Client::connect(&host, "/").await;
     for text in ["short", &"long ".repeat(1000), "", "short"] {
         client.text(text).await;
@@ -37,7 +39,7 @@ async fn costs(guest: &str) -> (Vec<(String, u64)>, u64) {
     client.close(1000, "over").await;
     let closed = host.wait_log("connection closed").await;
     let total = field(&closed, "instructions").and_then(|text| text.parse().ok()).expect("a count");
-    let metrics = Metrics::read(&host).await;
+    let of_the_deployment = Metrics::read(&host).await.value(TOTAL);
     let log = host.stop().await;
     let events = log.lines().filter(|line| line.contains("DEBUG event "));
     let events = events.map(|line| {
@@ -46,10 +48,12 @@ async fn costs(guest: &str) -> (Vec<(String, u64)>, u64) {
     });
     let events: Vec<(String, u64)> = events.collect();
     assert_eq!(events.iter().map(|(_, count)| count).sum::<u64>(), total, "{log}");
-    // The trial instance at the start has cost as much as every instantiation does.
-    let trial = events.first().map_or(0, |(_, count)| *count);
-    let of_the_deployment = metrics.value("whimbrel_instructions_total{deployment=\"guest\"}");
-    assert_eq!(of_the_deployment, (total + trial) as f64, "{log}");
+    assert_eq!(of_the_deployment - of_the_trial, total as f64, "{log}");
+    // The trial instance at the start has cost as much as every instantiation does, and was asked for its scopes.
+    let instantiation = events.first().map_or(0, |(_, count)| *count) as f64;
+    let has_fit = guest == guests::ECHO;
+    assert_eq!(of_the_trial > instantiation, has_fit, "{log}");
+    assert!(has_fit || of_the_trial == instantiation, "{log}");
     (events, total)
 }
 
@@ -161,6 +165,23 @@ async fn metered_guests_have_instances_of_their_own() {
 }
 
 #[tokio::test]
+async fn what_a_connection_costs_has_all_of_its_instances() {
+    const TOTAL: &str = "whimbrel_instructions_total{deployment=\"guest\"}";
+    let host = metered(guests::HANDOVER).limit("recycle_events", "2").start().await;
+    // Those of the trial instance.
+    let before = Metrics::read(&host).await.value(TOTAL);
+    let mut client = Client::connect(&host, "/").await;
+    for number in 1..=5 {
+        assert!(client.ask("a").await.ends_with(&format!("generation={}", number / 2)));
+    }
+    client.close(1000, "").await;
+    let closed = host.wait_log("connection closed").await;
+    let total: f64 = field(&closed, "instructions").and_then(|text| text.parse().ok()).expect("a count");
+    assert_eq!(Metrics::read(&host).await.value(TOTAL) - before, total, "{closed}");
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn as_many_metered_instances_as_there_are_instances_are_refused() {
     let ended = metered(guests::MINIMAL).host("[host]\ninstances = 4\nmetered_instances = 4").fails().await;
     assert_eq!(ended.status.code(), Some(2), "{}", ended.log);
@@ -177,4 +198,6 @@ async fn check_shows_how_a_guest_is_measured() {
     let output = within("check", command.output()).await.expect("check can be run");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("\n  metering   fuel\n"), "{text}");
+    let scope = "\n  scope      connection\n  fits       every scope (it does not say)\n";
+    assert!(text.contains(scope), "{text}");
 }

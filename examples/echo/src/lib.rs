@@ -1,5 +1,6 @@
 use whimbrel_sdk::{Connection, Handler, Message, Request, Result, export};
 
+#[derive(Default)]
 struct Echo;
 
 impl Handler for Echo {
@@ -13,4 +14,4 @@ impl Handler for Echo {
     }
 }
 
-export!(Echo);
+export!(Echo: Default);

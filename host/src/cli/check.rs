@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use whimbrel::guest::{Artifact, Engine, EngineSettings, Fit};
+use whimbrel::guest::capacity::{Capacity, MOST, Shares};
+use whimbrel::guest::{Artifact, Contents, Engine, EngineSettings, Fit};
+use whimbrel::host;
 use whimbrel::host_config::HostConfig;
-use whimbrel::manifest::Manifest;
+use whimbrel::manifest::{Manifest, Metering, Scope};
 use whimbrel::registry::{self, Deployment, Revision};
 use whimbrel::routing::Table;
 use whimbrel::share::Workers;
@@ -30,8 +32,10 @@ pub(crate) struct CheckArgs {
 }
 
 const HELP: &str = "\
-Prints, for each, the component's size, world and imports, its scope, the routes, how it is metered, and the limits that are in \
-force. All problems are reported at once: of every manifest, of every component, and between their routes.
+Prints, for each, the component's size, world and imports, its scope, the routes, how it is metered, and the limits that \
+are in force. All problems are reported at once: of every manifest, of every component, and between their routes. The last \
+line says how many instances this machine holds, which Linux's vm.max_map_count decides; a deployment that may come to more \
+gets a note.
 
 Examples:
   whimbrel check
@@ -60,12 +64,13 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<ExitCode> {
             Err(Problems(found)) => problems.extend(found),
         }
     }
-    let settings = EngineSettings::new(&config, TRIALS, TRIALS, cache::components());
+    let settings = EngineSettings::new(&config, Shares::of_each(TRIALS), cache::components());
+    let instances = host::instances(&config, &manifests).inspect_err(|error| problems.push(error.to_string())).ok();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let engine = Engine::new(&settings)?;
         for manifest in &manifests {
-            match check(manifest, &engine).await {
+            match check(manifest, &engine, instances).await {
                 Ok(text) => terminal::result(&text)?,
                 Err(Problems(found)) => problems.extend(found),
             }
@@ -73,6 +78,9 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<ExitCode> {
         anyhow::Ok(())
     })?;
     problems.extend(conflicts(&manifests));
+    if let Some(instances) = instances {
+        terminal::result(&capacity(&config, instances))?;
+    }
     if problems.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(Problems(problems).into()) }
 }
 
@@ -80,24 +88,24 @@ pub(crate) fn run(arguments: &CheckArgs) -> anyhow::Result<ExitCode> {
 const TRIALS: u32 = 16;
 
 /// What a host would do at its start: compile, check the world, start an instance.
-async fn check(manifest: &Manifest, engine: &Engine) -> Result<String, Problems> {
+async fn check(manifest: &Manifest, engine: &Engine, instances: Option<Shares>) -> Result<String, Problems> {
     let missing = deployments::missing(manifest);
     if !missing.is_empty() {
         return Err(Problems(missing));
     }
     if manifest.routes.is_empty() {
-        return Ok(describe(manifest, None));
+        return Ok(describe(manifest, None, instances));
     }
     let artifact = Artifact::load(engine, &manifest.component, &manifest.limits, manifest.metering);
     let artifact = artifact.map_err(|error| Problems::lines(&error))?;
     let deployment = Arc::new(Deployment::new(&manifest.name, &Workers::new(1)));
     let trial = Revision::load(engine, deployment, 1, manifest.clone()).await;
     let trial = trial.map_err(|error| Problems::lines(&error))?;
-    Ok(describe(manifest, Some((&artifact, trial.fit.as_ref()))))
+    Ok(describe(manifest, Some((&artifact, trial.fit.as_ref())), instances))
 }
 
 /// None: a deployment of static files only.
-fn describe(manifest: &Manifest, guest: Option<(&Artifact, Option<&Fit>)>) -> String {
+fn describe(manifest: &Manifest, guest: Option<(&Artifact, Option<&Fit>)>, instances: Option<Shares>) -> String {
     let mut text = format!("{}: ok\n", manifest.name);
     let mut row = |name: &str, value: &str| {
         // Writing to a String cannot fail.
@@ -120,8 +128,42 @@ fn describe(manifest: &Manifest, guest: Option<(&Artifact, Option<&Fit>)>) -> St
     if manifest.coredumps {
         row("coredumps", "of each trap, where the host config names a folder for them");
     }
+    if let Some((artifact, _)) = guest {
+        row("instances", &most(manifest, artifact, instances));
+    }
     rows(&mut row, "limits", manifest.limits.rows().map(|(name, value)| format!("{name:<20}{value}")));
     text.trim_end().to_owned()
+}
+
+/// What scope and limits can come to; not a problem when it is more than there can be, as few hosts are that full.
+fn most(manifest: &Manifest, artifact: &Artifact, instances: Option<Shares>) -> String {
+    let limits = &manifest.limits;
+    let (most, why) = match manifest.scope {
+        Scope::Connection => (limits.connections, "one per connection, limits.connections"),
+        Scope::Room(_) => (limits.rooms, "one per room, limits.rooms"),
+        Scope::Shared(count) => (count as usize, "scope"),
+        Scope::Event => (limits.connections, "one per event at a time, limits.connections"),
+    };
+    let room = instances.map(|instances| match (manifest.metering, artifact.contents()) {
+        (Metering::Fuel, _) => instances.metered,
+        (Metering::Time, Contents::Copied) => instances.copied,
+        (Metering::Time, Contents::Mapped) => instances.mapped,
+    });
+    match room.filter(|room| most > *room as usize) {
+        Some(room) => format!("up to {most} ({why}); note: this machine holds {room} such, then 503"),
+        None => format!("up to {most} ({why})"),
+    }
+}
+
+/// How many instances this machine holds, and why.
+fn capacity(config: &HostConfig, instances: Shares) -> String {
+    let (all, max_map_count) = (instances.all(), Capacity::of_this_machine().max_map_count);
+    let why = match config.host.instances {
+        Some(asked) => format!("host.instances = {asked}, vm.max_map_count = {max_map_count}"),
+        None if all >= MOST => "the most that one host holds".to_owned(),
+        None => format!("vm.max_map_count = {max_map_count}"),
+    };
+    format!("this machine holds {all} instances ({why}): {instances}")
 }
 
 /// One value per line, the name beside the first.

@@ -8,6 +8,7 @@ use whimbrel::manifest::{Manifest, Metering, Scope};
 use whimbrel::routing::Pattern;
 
 use crate::cli::exit::Problems;
+use crate::cli::languages::Language;
 
 /// The manifests of all paths under this host's defaults and ceilings; every problem of every one at once.
 pub(crate) fn load<'a>(
@@ -51,9 +52,10 @@ fn missing_component(manifest: &Manifest) -> Option<String> {
         return None;
     }
     let (file, component) = (manifest.path.display(), manifest.component.display());
-    let advice = match manifest.build {
-        Some(_) => format!("; make it with whimbrel build {}", manifest.dir.display()),
-        None => String::new(),
+    let can_be_built = manifest.build.is_some() || Language::of(&manifest.dir).is_some();
+    let advice = match can_be_built {
+        true => format!("; make it with whimbrel build {}", manifest.dir.display()),
+        false => String::new(),
     };
     Some(format!("{file}: component {component} does not exist{advice}"))
 }

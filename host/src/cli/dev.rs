@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use whimbrel::guest::capacity;
+use whimbrel::guest::capacity::{Capacity, Needs, Shares};
 use whimbrel::host::Host;
 use whimbrel::host_config::{HostConfig, HostLimits, HostName, Hosts, METERED_INSTANCES};
 use whimbrel::manifest::Manifest;
@@ -97,7 +97,8 @@ pub(crate) fn run(arguments: &DevArgs) -> anyhow::Result<ExitCode> {
 
 /// The manifest may begin to ask for metering at any time.
 fn limits() -> HostLimits {
-    let half = capacity::instances() / 2;
+    let room = Capacity::of_this_machine().most(|all| Shares::split(all, 0, Needs::default()));
+    let half = room.all() / 2;
     HostLimits { metered_instances: Some(half.min(METERED_INSTANCES) as usize), ..HostLimits::default() }
 }
 

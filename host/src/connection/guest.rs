@@ -71,7 +71,7 @@ impl Connection {
         }
         match returned {
             Returned::Done if is_message => self.survived(),
-            Returned::Trapped if is_own => self.revision.breaker.trapped(self.admitted, self.now),
+            Returned::Trapped if is_own => self.revision.breaker.trapped(&self.admitted, self.now),
             Returned::Done | Returned::Failed | Returned::Trapped => {}
         }
         returned
@@ -107,7 +107,7 @@ impl Connection {
             Ended::Trapped(function, trap, remains) => {
                 let event = TrappedEvent { function, ..TrappedEvent::of(call, &self.outbound, self.headers_of(call)) };
                 self.revision.trapped(event, trap, remains);
-                self.revision.breaker.trapped(self.admitted, self.now);
+                self.revision.breaker.trapped(&self.admitted, self.now);
                 Returned::Trapped
             }
             Ended::NoInstance => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ::http::StatusCode;
+use tokio::time::timeout;
 
 use super::guest::Guest;
 use super::upgrade::{Handshake, RETRY_AFTER};
@@ -16,6 +17,9 @@ use crate::outbound::Outbound;
 use crate::registry::{JoinError, Joined, Lost, Revision, StartFailure, TrappedEvent};
 use crate::routing::Args;
 use crate::share::Turns;
+
+/// How often a handshake tries another room when its own has just ended.
+const JOINS: usize = 3;
 
 /// Where a connection's events will be served.
 pub(super) enum Place {
@@ -60,18 +64,40 @@ impl Handshake<'_> {
         turns: &Arc<Turns>,
         request: &Request,
         upgrade: &Upgrade,
-        admitted: Admitted,
+        admitted: &Admitted,
     ) -> Result<(Place, Acceptance), Refusal> {
-        let rooms = &self.revision.rooms;
-        let joined = match (&self.revision.manifest.scope, key) {
-            (Scope::Shared(instances), _) => rooms.spread(self.revision, *instances),
-            (_, Some(key)) => rooms.join(self.revision, &key).map_err(|full| self.no_seat(full, &key))?,
-            (_, None) => {
-                let instance = self.start(turns, upgrade.headers.len(), admitted).await?;
-                let (instance, acceptance) = turns.run(self.ask(instance, request, upgrade, admitted)).await?;
-                return Ok((Place::Own(Box::new(instance)), acceptance));
+        if matches!(self.revision.manifest.scope, Scope::Connection | Scope::Event) {
+            let instance = self.start(turns, upgrade.headers.len(), admitted).await?;
+            let (instance, acceptance) = turns.run(self.ask(instance, request, upgrade, admitted)).await?;
+            return Ok((Place::Own(Box::new(instance)), acceptance));
+        }
+        for _ in 0..JOINS {
+            let joined = self.join(key.as_ref())?;
+            if let Some(acceptance) = self.ask_room(&joined, request, upgrade, admitted).await? {
+                return Ok((Place::Room(joined), acceptance));
             }
-        };
+        }
+        Err(Refusal::unavailable("The handler has just trapped; it is started again.\n", 1))
+    }
+
+    fn join(&self, key: Option<&Arc<str>>) -> Result<Joined, Refusal> {
+        let rooms = &self.revision.rooms;
+        match (&self.revision.manifest.scope, key) {
+            (Scope::Room(_), Some(key)) => rooms.join(self.revision, key).map_err(|full| self.no_seat(full, key)),
+            (Scope::Shared(instances), _) => Ok(rooms.spread(self.revision, *instances)),
+            // Other scopes know no rooms.
+            _ => Err(Refusal::internal_error()),
+        }
+    }
+
+    /// Let a room decide, if it wants to; none when it ended meanwhile, by no fault of this handshake.
+    async fn ask_room(
+        &self,
+        joined: &Joined,
+        request: &Request,
+        upgrade: &Upgrade,
+        admitted: &Admitted,
+    ) -> Result<Option<Acceptance>, Refusal> {
         joined.started().await.map_err(|failure| {
             if joined.is_first && failure != StartFailure::Exhausted {
                 self.revision.breaker.trapped(admitted, Instant::now());
@@ -82,17 +108,24 @@ impl Handshake<'_> {
             }
         })?;
         if !self.revision.exports_upgrade() {
-            return Ok((Place::Room(joined), Acceptance::default()));
+            return Ok(Some(Acceptance::default()));
         }
-        match joined.upgrade(Box::new(request.clone()), self.verdict.is_allowed()).await {
-            Ok(answer) => Ok((Place::Room(joined), self.decided(answer, upgrade)?)),
+        let asking = joined.upgrade(Box::new(request.clone()), self.verdict.is_allowed());
+        // Its own time begins when its turn comes; this is for the events in front of it.
+        let patience = self.revision.manifest.limits.event_time;
+        let Ok(answer) = timeout(patience, asking).await else {
+            let value = format_args!("a handshake waited for {:?}", joined.key());
+            let patience = humantime::format_duration(patience);
+            self.revision.deployment.hits.report("limits.event_time", None, value, patience);
+            return Err(Refusal::unavailable("The handler is busy.\n", RETRY_AFTER));
+        };
+        match answer {
+            Ok(answer) => self.decided(answer, upgrade).map(Some),
             Err(Lost::Trapped(kind)) => {
                 self.revision.breaker.trapped(admitted, Instant::now());
                 Err(not_answered(kind))
             }
-            Err(Lost::Elsewhere) => {
-                Err(Refusal::unavailable("The handler has just trapped; it is started again.\n", 1))
-            }
+            Err(Lost::Elsewhere) => Ok(None),
         }
     }
 
@@ -108,7 +141,7 @@ impl Handshake<'_> {
     }
 
     /// Start an instance for this connection.
-    async fn start(&self, turns: &Arc<Turns>, headers: usize, admitted: Admitted) -> Result<Instance, Refusal> {
+    async fn start(&self, turns: &Arc<Turns>, headers: usize, admitted: &Admitted) -> Result<Instance, Refusal> {
         let started = self.revision.start(turns).await;
         started.inspect(|instance| self.meter("instantiation", instance)).map_err(|error| match error {
             StartError::Exhausted => {
@@ -130,7 +163,7 @@ impl Handshake<'_> {
         mut instance: Instance,
         request: &Request,
         upgrade: &Upgrade,
-        admitted: Admitted,
+        admitted: &Admitted,
     ) -> Result<(Instance, Acceptance), Refusal> {
         let Some(answer) = instance.upgrade(request, self.verdict.is_allowed()).await else {
             return Ok((instance, Acceptance::default()));
@@ -152,7 +185,7 @@ impl Handshake<'_> {
         headers: usize,
         trap: Box<Trap>,
         remains: Option<Remains>,
-        admitted: Admitted,
+        admitted: &Admitted,
     ) {
         let event = TrappedEvent { function, headers: Some(headers), ..TrappedEvent::default() };
         self.revision.trapped(event, trap, remains);

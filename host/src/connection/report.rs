@@ -62,7 +62,7 @@ impl Connection {
             _ => None,
         };
         self.revision.trapped(event, trap, remains);
-        self.revision.breaker.trapped(self.admitted, self.now);
+        self.revision.breaker.trapped(&self.admitted, self.now);
     }
 
     /// Header fields of the request, for its own call.

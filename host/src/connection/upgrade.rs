@@ -104,11 +104,11 @@ impl Handshake<'_> {
         let upgrade = candidate.into_upgrade()?;
         let limits = &revision.manifest.limits;
         let key = self.room_key(&args)?;
-        let admitted = self.admit()?;
+        let admitted = self.admit(key.as_ref())?;
         let seat = revision.roster.take(limits.connections).ok_or_else(|| self.full(limits))?;
         let turns = Turns::new(&revision.deployment.share);
         let request = Box::new(self.request(&upgrade, args));
-        let (place, acceptance) = self.place(key, &turns, &request, &upgrade, admitted).await?;
+        let (place, acceptance) = self.place(key, &turns, &request, &upgrade, &admitted).await?;
         let max_message_size = self.max_message_size(&acceptance)?;
         let capacity = Capacity { outbound: limits.outbound, message: limits.largest_sent().max(max_message_size) };
         let subprotocol = acceptance.subprotocol.clone();
@@ -139,9 +139,9 @@ impl Handshake<'_> {
         }
     }
 
-    /// Not while this peer's connections keep trapping.
-    fn admit(&self) -> Result<Admitted, Refusal> {
-        self.revision.breaker.admit(self.peer.ip(), Instant::now()).map_err(|wait| {
+    /// Not while this peer's connections keep trapping, nor while those of the room do.
+    fn admit(&self, room: Option<&Arc<str>>) -> Result<Admitted, Refusal> {
+        self.revision.breaker.admit(self.peer.ip(), room, Instant::now()).map_err(|wait| {
             let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
             Refusal::unavailable("This handler has failed too often; it gets a pause.\n", seconds)
         })

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use wasmparser::{DataKind, Parser, Payload};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre};
 
 use super::bindings::handler;
+use super::capacity::Contents;
 use super::contract;
 use super::engine::{Core, Engine};
 use super::exports::{self, Optional};
@@ -91,7 +93,8 @@ impl Artifact {
     pub fn load(engine: &Engine, path: &Path, limits: &Limits, metering: Metering) -> Result<Self, LoadError> {
         let fail = |problem: String| LoadError { path: path.to_owned(), problems: vec![problem] };
         let bytes = read(path, limits).map_err(fail)?;
-        let engine = &engine.core(metering).map_err(|error| fail(error.to_string()))?;
+        let contents = Contents::of(data_size(&bytes));
+        let engine = &engine.core(metering, contents).map_err(|error| fail(error.to_string()))?;
         let component = Component::from_binary(&engine.inner, &bytes);
         let component = component.map_err(|error| fail(not_a_component(&bytes, &error)))?;
         engine.note_compiled();
@@ -121,6 +124,16 @@ impl Artifact {
             imports,
             size: bytes.len() as u64,
         })
+    }
+
+    /// What suits the component in this file; none when it cannot be read.
+    pub fn contents_of(path: &Path, limits: &Limits) -> Option<Contents> {
+        read(path, limits).ok().map(|bytes| Contents::of(data_size(&bytes)))
+    }
+
+    /// How the memory of an instance gets its first contents.
+    pub fn contents(&self) -> Contents {
+        self.engine.contents
     }
 
     /// Whether the guest has a say in the handshake.
@@ -157,6 +170,18 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
         return Err(format!("a component of {size}; at most {most} are allowed (limits.component_size)"));
     }
     std::fs::read(path).map_err(|error| error.to_string())
+}
+
+/// Bytes that a new instance of the component is given as the first contents of its memories. What cannot be read is left
+/// for the compiler to complain about.
+fn data_size(component: &[u8]) -> usize {
+    let sections = Parser::new(0).parse_all(component).map_while(Result::ok).filter_map(|payload| match payload {
+        Payload::DataSection(section) => Some(section),
+        _ => None,
+    });
+    let all = sections.flat_map(|section| section.into_iter().map_while(Result::ok));
+    let active = all.filter(|data| matches!(data.kind, DataKind::Active { .. }));
+    active.map(|data| data.data.len()).fold(0, usize::saturating_add)
 }
 
 fn not_a_component(bytes: &[u8], error: &wasmtime::Error) -> String {
@@ -229,7 +254,21 @@ fn is_offered(import: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_offered;
+    use super::{data_size, is_offered};
+
+    #[test]
+    fn only_data_that_every_instance_begins_with_is_counted() {
+        let active = [&[0, 0x41, 0, 0x0b, 5], &b"hello"[..]].concat();
+        let passive = [&[1, 3], &b"two"[..]].concat();
+        let segments = [&[3][..], &active, &passive, &active].concat();
+        let data = [&[11, segments.len() as u8][..], &segments].concat();
+        let module = [&b"\0asm\x01\0\0\0"[..], &[5, 3, 1, 0, 1], &data].concat();
+        let nested = [&[1, module.len() as u8][..], &module].concat();
+        let component = [&b"\0asm\x0d\0\x01\0"[..], &nested, &nested].concat();
+        assert_eq!(data_size(&component), 20);
+        assert_eq!(data_size(&component[..component.len() - 8]), 10);
+        assert_eq!(data_size(b"no component"), 0);
+    }
 
     #[test]
     fn imports_are_offered_by_interface_and_version() {

@@ -1,19 +1,22 @@
-//! The engine: one per host, with its pool of instances and the thread that ticks its epochs. A second one, which counts
-//! instructions, exists only when a deployment asks for that: counting costs every guest that is compiled for it.
+//! The engine: one per host, which is up to three of wasmtime's, each with its pool of instances. The second exists only when
+//! there is a component with so much data that it is mapped (`capacity`), the third when a deployment has its instructions
+//! counted, which costs every guest that is compiled for it. One thread ticks the epochs of all.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::thread;
 
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
+use super::capacity::{Contents, Shares};
 use super::state::State;
+use super::ticks::Ticks;
 use super::{cache, imports};
 use crate::host_config::{CoreDumpSettings, HostConfig};
-use crate::limits::{EPOCH_TICK, KEYS};
+use crate::limits::KEYS;
 use crate::manifest::Metering;
 
 /// Tables that a typical component needs; std Rust has two.
@@ -33,9 +36,7 @@ const FRAMES: usize = 20;
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
     /// Instances that may live at once.
-    pub instances: u32,
-    /// Instances beside them that may live at once of guests whose instructions are counted.
-    pub metered_instances: u32,
+    pub instances: Shares,
     /// The largest memory that any deployment may give an instance, in bytes.
     pub max_memory: usize,
     /// The most elements that any deployment may give a table.
@@ -52,12 +53,11 @@ pub struct EngineSettings {
 
 impl EngineSettings {
     /// Those that follow from a host config.
-    pub fn new(config: &HostConfig, instances: u32, metered_instances: u32, cache: Option<PathBuf>) -> Self {
+    pub fn new(config: &HostConfig, instances: Shares, cache: Option<PathBuf>) -> Self {
         let most = |name: &str| KEYS.iter().find(|key| key.name == name).map_or(usize::MAX, |key| key.most as usize);
         let ceilings = &config.ceilings;
         EngineSettings {
             instances,
-            metered_instances,
             max_memory: ceilings.memory.unwrap_or(usize::MAX),
             max_table_elements: ceilings.table_elements.unwrap_or_else(|| most("table_elements")),
             max_core_instances: ceilings.core_instances.unwrap_or_else(|| most("core_instances")),
@@ -87,13 +87,29 @@ pub enum EngineError {
          for such deployments from the start"
     )]
     NoneMetered,
+    /// None was kept for guests with much data.
+    #[error(
+        "this host was started without instances for a component with so much data; start it with this component, or with \
+         more host.instances"
+    )]
+    NoneMapped,
+    /// None was kept for guests with little data.
+    #[error(
+        "this host was started without instances for a component with so little data; start it with this component, or \
+         with more host.instances"
+    )]
+    NoneCopied,
+    /// No thread for the ticks of the epochs.
+    #[error("cannot start a thread: {0}")]
+    Ticks(#[from] io::Error),
 }
 
 /// wasmtime's engines with the linker for guests. Clones share them.
 #[derive(Clone)]
 pub struct Engine {
-    plain: Core,
-    metered: Arc<Mutex<Option<Core>>>,
+    /// Those that are there; few.
+    cores: Arc<Mutex<Vec<Core>>>,
+    ticks: Ticks,
     settings: Arc<EngineSettings>,
 }
 
@@ -103,7 +119,7 @@ pub(super) struct Core {
     pub(super) inner: wasmtime::Engine,
     pub(super) linker: Arc<Linker<State>>,
     pub(super) metering: Metering,
-    ticks: Arc<AtomicU64>,
+    pub(super) contents: Contents,
     cache: Option<PathBuf>,
 }
 
@@ -116,13 +132,17 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// Reserve the pool, link the imports and start the epoch ticks.
     pub fn new(settings: &EngineSettings) -> Result<Self, EngineError> {
-        let plain = Core::new(settings, Metering::Time)?;
-        Ok(Engine { plain, metered: Arc::default(), settings: Arc::new(settings.clone()) })
+        let ticks = Ticks::start()?;
+        let engine = Engine { cores: Arc::default(), ticks, settings: Arc::new(settings.clone()) };
+        if settings.instances.copied > 0 {
+            engine.core(Metering::Time, Contents::Copied)?;
+        }
+        Ok(engine)
     }
 
     /// Counts the epochs while the engine lives: without them no limit of a guest holds.
     pub fn ticks(&self) -> Weak<AtomicU64> {
-        Arc::downgrade(&self.plain.ticks)
+        self.ticks.count()
     }
 
     /// Where core dumps are kept; none: there are none.
@@ -130,39 +150,56 @@ impl Engine {
         self.settings.coredumps.as_ref()
     }
 
-    /// The engine for guests that are measured so. The metered one is made when it is first asked for.
-    pub(super) fn core(&self, metering: Metering) -> Result<Core, EngineError> {
-        if metering == Metering::Time {
-            return Ok(self.plain.clone());
-        }
-        let mut metered = self.metered.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(core) = &*metered {
+    /// The engine for guests that are measured so and have such data; made when it is first asked for.
+    pub(super) fn core(&self, metering: Metering, contents: Contents) -> Result<Core, EngineError> {
+        let Shares { copied, mapped, metered } = self.settings.instances;
+        let (contents, instances, none) = match (metering, contents) {
+            (Metering::Time, Contents::Copied) => (Contents::Copied, copied, EngineError::NoneCopied),
+            (Metering::Time, Contents::Mapped) => (Contents::Mapped, mapped, EngineError::NoneMapped),
+            // Few: not worth two pools.
+            (Metering::Fuel, _) => (Contents::Mapped, metered, EngineError::NoneMetered),
+        };
+        let mut cores = self.cores.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(core) = cores.iter().find(|core| (core.metering, core.contents) == (metering, contents)) {
             return Ok(core.clone());
         }
-        if self.settings.metered_instances == 0 {
-            return Err(EngineError::NoneMetered);
+        if instances == 0 {
+            return Err(none);
         }
-        let core = Core::new(&self.settings, metering)?;
-        Ok(metered.insert(core).clone())
+        let core = Core::new(&self.settings, metering, contents, instances)?;
+        self.ticks.add(&core.inner);
+        cores.push(core.clone());
+        Ok(core)
     }
 }
 
 impl Core {
-    fn new(settings: &EngineSettings, metering: Metering) -> Result<Self, EngineError> {
-        let instances = match metering {
-            Metering::Time => settings.instances,
-            Metering::Fuel => settings.metered_instances,
-        };
+    fn new(
+        settings: &EngineSettings,
+        metering: Metering,
+        contents: Contents,
+        instances: u32,
+    ) -> Result<Self, EngineError> {
         let setting = metering.instances();
-        Self::build(settings, metering, instances).map_err(|source| EngineError::Setup { instances, setting, source })
+        Self::build(settings, metering, contents, instances).map_err(|source| EngineError::Setup {
+            instances,
+            setting,
+            source,
+        })
     }
 
-    fn build(settings: &EngineSettings, metering: Metering, instances: u32) -> wasmtime::Result<Self> {
+    fn build(
+        settings: &EngineSettings,
+        metering: Metering,
+        contents: Contents,
+        instances: u32,
+    ) -> wasmtime::Result<Self> {
         let mut config = Config::new();
         config
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings, instances)))
             .epoch_interruption(true)
             .consume_fuel(metering == Metering::Fuel)
+            .memory_init_cow(contents == Contents::Mapped)
             // No component needs it, and its bounds checks cost what the slots of 4 GiB save.
             .wasm_memory64(false)
             .max_wasm_stack(settings.wasm_stack)
@@ -178,8 +215,7 @@ impl Core {
         let mut linker = Linker::new(&inner);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         imports::add_to_linker(&mut linker)?;
-        let ticks = tick(&inner)?;
-        Ok(Core { inner, linker: Arc::new(linker), metering, ticks, cache: settings.cache.clone() })
+        Ok(Core { inner, linker: Arc::new(linker), metering, contents, cache: settings.cache.clone() })
     }
 
     /// A component was compiled: what the cache keeps of it is remembered as it is now.
@@ -208,22 +244,4 @@ fn pool(settings: &EngineSettings, instances: u32) -> PoolingAllocationConfig {
         .async_stack_keep_resident(0)
         .pagemap_scan(Enabled::Auto);
     pool
-}
-
-/// Tick the epochs until the engine is gone; yields their count.
-fn tick(engine: &wasmtime::Engine) -> wasmtime::Result<Arc<AtomicU64>> {
-    let engine = engine.weak();
-    let ticks = Arc::new(AtomicU64::new(0));
-    let counter = Arc::downgrade(&ticks);
-    thread::Builder::new().name("epoch-ticks".into()).spawn(move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            if let Some(ticks) = counter.upgrade() {
-                ticks.fetch_add(1, Ordering::Relaxed);
-            }
-            thread::sleep(EPOCH_TICK);
-        }
-    })?;
-    Ok(ticks)
 }

@@ -113,7 +113,7 @@ impl Instance {
 
     /// Between two events: replace this instance by a new one, which gets its state and its connections. `snapshot`,
     /// instantiation and `restore` have `limits.start_time` each. After an error the instance is not due for a while, twice
-    /// as long each time.
+    /// as long each time. Who drops this future before its end drops the instance too: its connections may be elsewhere.
     ///
     /// # Errors
     /// The instance goes on, but for [`HandOver::Lost`], after which it must be dropped.

@@ -20,6 +20,7 @@ mod meter;
 mod state;
 mod symbols;
 mod request;
+mod ticks;
 mod trap;
 #[doc(hidden)]
 pub mod types;
@@ -27,6 +28,7 @@ mod wasi;
 
 pub use artifact::{Artifact, LoadError};
 pub use backtrace::Backtrace;
+pub use capacity::Contents;
 pub use engine::{Engine, EngineError, EngineSettings};
 pub use fit::Fit;
 pub use instance::{Instance, StartError};

@@ -14,7 +14,7 @@ pub(crate) fn limits<'a>(
     report: &mut Report<'a>,
 ) -> Limits {
     let mut limits = inherited.clone();
-    let mut ping_timeout = None;
+    let (mut ping_timeout, mut recycle_at) = (None, None);
     for (key, item) in entries(section, report) {
         let value = match amount(key, &item, key.kind.allows_off()) {
             Ok(value) => value,
@@ -30,8 +30,10 @@ pub(crate) fn limits<'a>(
             report.item(&item, format!("{} is over the ceiling of {ceiling}; {advice}", item.shown));
         }
         key.set(&mut limits, value);
-        if key.name == "ping_timeout" {
-            ping_timeout = Some(item);
+        match key.name {
+            "ping_timeout" => ping_timeout = Some(item),
+            "recycle_at" => recycle_at = Some(item),
+            _ => {}
         }
     }
     if let (Some(item), Some(timeout), Some(interval)) = (ping_timeout, limits.ping_timeout, limits.ping_interval)
@@ -40,7 +42,13 @@ pub(crate) fn limits<'a>(
         let interval = humantime::format_duration(interval);
         report.item(&item, format!("{} is longer than the ping interval, {interval}", item.shown));
     }
-    limits.fit_ping_timeout();
+    if let (Some(item), Some(mark)) = (recycle_at, limits.recycle_at)
+        && mark > limits.memory as u64
+    {
+        let memory = bytesize::ByteSize(limits.memory as u64);
+        report.item(&item, format!("{} is never reached: the limit of memory is {memory}", item.shown));
+    }
+    limits.fit();
     limits
 }
 

@@ -14,6 +14,8 @@ pub(super) struct Queue {
     pub(super) sealed: VecDeque<Bytes>,
     pub(super) tail: BytesMut,
     pub(super) is_closed: bool,
+    /// Pings queued that no pong has answered.
+    pub(super) pings: u32,
     /// A message was refused, and the limit is still reached.
     pub(super) is_full: bool,
     pub(super) wishes: Vec<Wish>,

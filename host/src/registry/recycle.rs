@@ -23,15 +23,19 @@ impl Revision {
         let key = whose.key.as_deref();
         match handed {
             Ok(()) => {
-                tracing::debug!(deployment, connection, key, reason, "instance replaced");
+                tracing::debug!(target: "whimbrel::connection", deployment, connection, key, reason, "instance replaced");
                 self.deployment.metrics.recycled(reason);
                 Ok(())
             }
             Err(HandOver::Lost(trap)) => Err(trap),
             Err(error) => {
                 tracing::warn!(deployment, connection, key, reason, "the instance is not replaced: {error}");
-                if let HandOver::Failed { function, trap, remains } = error {
-                    self.trapped(TrappedEvent { function, ..whose.clone() }, trap, remains);
+                match error {
+                    HandOver::Failed { function, trap, remains } => {
+                        self.trapped(TrappedEvent { function, ..whose.clone() }, trap, remains);
+                    }
+                    HandOver::Exhausted => self.deployment.hits.count(self.manifest.metering.instances()),
+                    HandOver::Declined(_) | HandOver::Refused(_) | HandOver::Lost(_) => {}
                 }
                 Ok(())
             }

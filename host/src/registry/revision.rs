@@ -268,7 +268,7 @@ async fn load(engine: &Engine, manifest: &Manifest) -> Result<Artifact, LoadErro
             loaded = &mut loading => break loaded,
             _ = told.tick() => tracing::info!(
                 deployment = %manifest.name,
-                "compiling {} for {} s; it is kept for the next start",
+                "compiling {} for {} s",
                 path.display(),
                 began.elapsed().as_secs(),
             ),

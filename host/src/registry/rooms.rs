@@ -95,7 +95,11 @@ impl Rooms {
     /// A place in the shared instance with the fewest connections, which may be one more of them.
     pub fn spread(&self, revision: &Arc<Revision>, instances: u32) -> Joined {
         let mut live = self.lock();
-        let least = live.rooms.values().min_by_key(|room| room.load()).cloned();
+        let least = live.rooms.values().min_by(|one, other| {
+            let loads = one.load().cmp(&other.load());
+            loads.then_with(|| one.key.cmp(&other.key))
+        });
+        let least = least.cloned();
         let is_good = |room: &Arc<Room>| room.load() == (false, 0);
         match least {
             Some(room) if is_good(&room) => room.sit_down(),

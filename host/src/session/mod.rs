@@ -179,7 +179,7 @@ impl Session {
     /// One more call for a guest that takes several at once, right behind the running one. They return as one: when one
     /// of them fails, those behind it are not made.
     pub fn next_in_burst(&mut self) -> Option<Call> {
-        if self.handler != Handler::Busy {
+        if self.handler != Handler::Busy || self.running_bytes >= PENDING_BYTES {
             return None;
         }
         let call = self.pending.pop_front()?;

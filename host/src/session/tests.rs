@@ -1,6 +1,7 @@
 //! The rules, event by event.
 
 mod peers;
+mod rooms;
 
 use std::time::{Duration, Instant};
 

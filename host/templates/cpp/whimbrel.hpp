@@ -110,8 +110,8 @@ class Connection {
   }
   // Empty when none was chosen.
   std::string subprotocol() const { return detail::taken(ws_subprotocol(id_)); }
-  // Bytes that wait for the peer.
-  uint32_t buffered() const { return ws_buffered(id_); }
+  // What the host knows of it.
+  Error inspect(ws_info &info) const { return ws_inspect(id_, &info); }
 
  private:
   ws_connection id_;
@@ -123,6 +123,22 @@ inline Error publish(Text topic, const Message &message, uint32_t *taken = nullp
 }
 inline Error publish_except(Connection except, Text topic, const Message &message, uint32_t *taken = nullptr) {
   return ws_publish(detail::lent(topic), message.lent(), except.id(), taken);
+}
+
+// The same message for many connections of this instance; how many took it.
+inline uint32_t send_many(const std::vector<Connection> &connections, const Message &message) {
+  std::vector<ws_connection> ids;
+  for (Connection connection : connections) ids.push_back(connection.id());
+  return ws_send_many(ids.data(), ids.size(), message.lent());
+}
+// The connections of this instance.
+inline std::vector<Connection> connections() {
+  size_t count;
+  ws_connection *ids = ws_connections(&count);
+  std::vector<Connection> connections;
+  for (size_t i = 0; i < count; i++) connections.emplace_back(ids[i]);
+  free(ids);
+  return connections;
 }
 
 // The request of the opening handshake. Its texts live until the handler returns: copy what is to live longer.
@@ -190,6 +206,9 @@ class Answer {
       answer_->headers[answer_->header_count++] = {detail::lent(name), detail::lent(value)};
   }
   void set_max_message_size(uint32_t bytes) { answer_->max_message_size = bytes; }
+  // In milliseconds, or WS_OFF.
+  void set_ping_interval(uint32_t ms) { answer_->ping_interval_ms = ms; }
+  void set_ping_timeout(uint32_t ms) { answer_->ping_timeout_ms = ms; }
 
  private:
   ws_answer *answer_;

@@ -10,22 +10,30 @@ use wit_bindgen_rust::Opts;
 
 #[test]
 fn the_sdk_has_fresh_bindings() {
-    check("websocket-handler-with-upgrade", "guest-sdk/src/bindings.rs", |opts| {
+    check("whimbrel:sdk/handler", "guest-sdk/src/bindings.rs", |opts| {
         opts.export_macro_name = Some("__export_bindings".to_owned());
     });
 }
 
 #[test]
+fn the_sdk_has_fresh_bindings_for_lifecycle() {
+    check("whimbrel:sdk/lifecycle", "guest-sdk/src/lifecycle_bindings.rs", |opts| {
+        opts.export_macro_name = Some("__export_lifecycle_bindings".to_owned());
+    });
+}
+
+#[test]
 fn the_minimal_guest_has_fresh_bindings() {
-    check("websocket-handler", "tests/guests/bindings/minimal.rs", |_| {});
+    check("whimbrel:websocket/websocket-handler", "tests/guests/bindings/minimal.rs", |_| {});
 }
 
 /// Generates the bindings of a world and compares them with a file of the repository.
 fn check(world: &str, file: &str, adjust: impl FnOnce(&mut Opts)) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_path(root.join("wit")).expect("the WIT files can be read");
-    let world = resolve.select_world(&[package], Some(world)).expect("the world exists");
+    let (contract, _) = resolve.push_path(root.join("wit")).expect("the WIT files can be read");
+    let sdk = resolve.push_str("worlds.wit", include_str!("worlds.wit")).expect("the SDK's worlds can be read");
+    let world = resolve.select_world(&[contract, sdk], Some(world)).expect("the world exists");
 
     let mut opts = Opts {
         format: true,

@@ -46,6 +46,8 @@ struct Owner {
     has_opened: bool,
     /// Trapped, or an `open` that failed: never called again.
     is_gone: bool,
+    /// The instance is gone: the running call can only trap.
+    is_lost: bool,
     opens: u32,
     closes: u32,
     close_frames: u32,
@@ -96,6 +98,7 @@ impl Owner {
             running: None,
             has_opened: false,
             is_gone: false,
+            is_lost: false,
             opens: 0,
             closes: 0,
             close_frames: 0,
@@ -120,6 +123,12 @@ impl Owner {
             }
             Step::Deadline => return self.deadline(),
             Step::Return(returned) => return self.guest_returns(returned),
+            Step::Burst => return self.burst(),
+            Step::InstanceLost => {
+                (self.is_lost, self.is_gone) = (true, self.running.is_none());
+                (self.next_out, self.owed) = (self.next_in, 0);
+                Event::InstanceLost
+            }
             Step::Timer => Event::Timer,
             Step::Progress(bytes) => Event::Progress(bytes.into()),
             Step::Backlog(is_backlogged) => {
@@ -202,6 +211,7 @@ impl Owner {
 
     fn guest_returns(&mut self, returned: Returned) {
         let Some(function) = self.running.take() else { return };
+        let returned = if self.is_lost { Returned::Trapped } else { returned };
         match (function, returned) {
             ("open", Returned::Done) => self.has_opened = true,
             (_, Returned::Trapped) | ("open", _) => self.is_gone = true,
@@ -241,7 +251,12 @@ impl Owner {
         assert!(!self.is_gone, "{function} after a trap, or without having opened");
         assert_eq!(self.closes, 0, "{function} after on-close");
         assert_eq!(self.opens == 0, function == "open", "open is not the first, or not once");
-        match &call {
+        self.take(&call);
+        self.running = Some(function);
+    }
+
+    fn take(&mut self, call: &Call) {
+        match call {
             Call::Open => self.opens += 1,
             Call::Message(Message::Binary(payload)) => {
                 let number = u64::from_be_bytes(payload[..8].try_into().expect("eight bytes"));
@@ -255,7 +270,16 @@ impl Owner {
             }
             _ => {}
         }
-        self.running = Some(function);
+    }
+
+    /// All that waits goes to the guest, to return with the running call.
+    fn burst(&mut self) {
+        while let Some(call) = self.session.next_in_burst() {
+            let function = self.running.expect("a burst behind nothing");
+            assert!(!matches!(function, "open" | "on-close"), "a burst behind {function}");
+            self.take(&call);
+        }
+        self.look();
     }
 
     /// What holds between any two events.

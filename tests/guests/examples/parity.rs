@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use test_guests::query;
-use whimbrel_sdk::{CloseInfo, Connection, Error, Handler, Message, Refusal, Request, Result, export, publish};
+use whimbrel_sdk::{CloseInfo, Connection, Error, Handler, Message, Refusal, Request, Result, Resume, export, publish};
 
 struct Parity {
     request: Request,
@@ -17,6 +17,9 @@ struct Parity {
 impl Handler for Parity {
     fn open(connection: Connection, request: &Request) -> Result<Self> {
         let handler = Parity { request: request.clone() };
+        if let Err(error) = connection.attach(&kept(request)) {
+            println!("the request is not kept: {error}");
+        }
         if is_observer(request) {
             connection.subscribe(&steer(request, "tag"))?;
             connection.send("watching")?;
@@ -93,6 +96,12 @@ impl Handler for Parity {
 
     fn ping_timeout(request: &Request) -> Option<Duration> {
         number(request, "timeout").map(Duration::from_millis)
+    }
+}
+
+impl Resume for Parity {
+    fn resume(connection: Connection) -> Result<Self> {
+        Ok(Parity { request: found(&String::from_utf8(connection.attachment()?)?) })
     }
 }
 
@@ -244,4 +253,37 @@ fn show(text: Option<&str>) -> String {
     })
 }
 
-export!(Parity);
+/// All of a request that matters after `open`, as a query string.
+fn kept(request: &Request) -> Vec<u8> {
+    let fields = [
+        ("path", Some(&request.path)),
+        ("query", request.query.as_ref()),
+        ("host", Some(&request.host)),
+        ("origin", request.origin.as_ref()),
+        ("peer", Some(&request.peer)),
+        ("secure", request.secure.then_some(&request.host)),
+    ];
+    let fields = fields.into_iter().filter_map(|(name, value)| Some((name, value?.clone())));
+    let headers = request.headers.iter().filter(|(name, _)| name == "x-test" || name == "cookie");
+    let headers = headers.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value).into_owned()));
+    let pairs = fields.chain(headers).map(|(name, value)| format!("{name}={}", show(Some(&value))));
+    pairs.collect::<Vec<_>>().join("&").into_bytes()
+}
+
+fn found(kept: &str) -> Request {
+    let field = |name: &str| query::value(Some(kept), name);
+    let headers = query::pairs(Some(kept)).into_iter().filter(|(name, _)| name == "x-test" || name == "cookie");
+    Request {
+        path: field("path").unwrap_or_default(),
+        query: field("query"),
+        args: Vec::new(),
+        headers: headers.map(|(name, value)| (name, value.into_bytes())).collect(),
+        host: field("host").unwrap_or_default(),
+        origin: field("origin"),
+        subprotocols: Vec::new(),
+        peer: field("peer").unwrap_or_default(),
+        secure: field("secure").is_some(),
+    }
+}
+
+export!(Parity: Resume);

@@ -1,4 +1,4 @@
-//! How many connections there may be: per deployment, per host, per peer, and how many instances.
+//! How many connections there may be: per deployment, per host, per peer.
 
 use std::net::SocketAddr;
 
@@ -10,14 +10,14 @@ use crate::support::raw::Request;
 use crate::support::{Client, Raw, TestHost, guests, within};
 
 /// A refused client is told when to come back.
-async fn is_turned_away(host: &TestHost, path: &str, why: &str) {
+pub(super) async fn is_turned_away(host: &TestHost, path: &str, why: &str) {
     let refused = refusal(Client::try_connect(host, path, &[]).await);
     assert_eq!((refused.status().as_u16(), header(&refused, "retry-after")), (503, "5"), "{}", body(&refused));
     assert!(body(&refused).contains(why), "{}", body(&refused));
 }
 
 /// Connects as soon as a place is free again: it is given back a moment after the peer has heard the end.
-async fn connects_in_the_end(host: &TestHost, path: &str) -> Client {
+pub(super) async fn connects_in_the_end(host: &TestHost, path: &str) -> Client {
     let trying = async {
         loop {
             if let Ok((client, _)) = Client::try_connect(host, path, &[]).await {
@@ -69,41 +69,19 @@ async fn connections_of_a_peer() {
     let host = TestHost::serving(guests::MINIMAL).host("[host]\nconnections_per_peer = 1").start().await;
     let first = Client::connect(&host, "/").await;
     is_turned_away(&host, "/", "Your address has all the connections").await;
-    assert!(status_from("127.0.0.2:0", &host).await.starts_with("HTTP/1.1 101 "));
+    assert!(status_from("127.0.0.2:0", &host, "/").await.starts_with("HTTP/1.1 101 "));
     first.close(1000, "").await;
     connects_in_the_end(&host, "/").await;
     host.stop().await;
 }
 
 /// The status line that answers a handshake from another of the machine's own addresses.
-pub(crate) async fn status_from(address: &str, host: &TestHost) -> String {
+pub(crate) async fn status_from(address: &str, host: &TestHost, path: &str) -> String {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(address.parse::<SocketAddr>().expect("an address")).expect("all of 127.0.0.0/8 is this machine");
     let mut stream = within("the connection", socket.connect(host.addr())).await.expect("the host listens");
-    stream.write_all(Request::upgrade(host, "/").text().as_bytes()).await.expect("the host reads");
+    stream.write_all(Request::upgrade(host, path).text().as_bytes()).await.expect("the host reads");
     let mut line = vec![0; 13];
     within("the status", stream.read_exact(&mut line)).await.expect("the host answers");
     String::from_utf8(line).expect("a status line is text")
-}
-
-#[tokio::test]
-async fn instances_of_the_host() {
-    let host = TestHost::serving(guests::MINIMAL).host("[host]\ninstances = 2").start().await;
-    let first = Client::connect(&host, "/").await;
-    let mut second = Client::connect(&host, "/").await;
-    is_turned_away(&host, "/", "This host has all the instances").await;
-    host.wait_log("host.instances: all are in use").await;
-    first.close(1000, "").await;
-    connects_in_the_end(&host, "/").await;
-    assert_eq!(second.ask("two").await, "two");
-    drop(second);
-    host.stop().await;
-}
-
-#[tokio::test]
-async fn more_instances_than_the_machine_holds_are_a_mistake_of_the_host_config() {
-    let ended = TestHost::serving(guests::MINIMAL).host("[host]\ninstances = 100000000").fails().await;
-    assert_eq!(ended.status.code(), Some(2), "{}", ended.log);
-    let advice = "sysctl vm.max_map_count=";
-    assert!(ended.log.contains("host.instances: 100000000") && ended.log.contains(advice), "{}", ended.log);
 }

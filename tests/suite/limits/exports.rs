@@ -29,7 +29,7 @@ async fn exports_of_other_types_are_all_named() {
 }
 
 #[tokio::test]
-async fn a_scope_that_a_guest_does_not_fit() {
+async fn s09_a_scope_that_a_guest_does_not_fit() {
     let only = "the guest fits only room and shared (it exports whimbrel:websocket/fit)";
     let line = format!("deployment \"chat\": scope = \"connection\": {only}");
     is_refused(guests::FIT_ROOM, "\"connection\"", &[&line]).await;

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::rooms;
+use crate::limits::connections::status_from;
 use crate::support::client::{body, header, refusal};
 use crate::support::metrics::Metrics;
 use crate::support::raw::{Frame, TEXT};
-use crate::support::{Canary, Client, Raw, TestHost, guests};
+use crate::support::{Canary, Client, Raw, TestHost, guests, within};
 
 async fn refused(host: &TestHost, path: &str) -> (u16, String, String) {
     let response = refusal(Client::try_connect(host, path, &[]).await);
@@ -14,7 +15,7 @@ async fn refused(host: &TestHost, path: &str) -> (u16, String, String) {
 }
 
 #[tokio::test]
-async fn a_bad_key_gets_400() {
+async fn s01_a_bad_key_gets_400() {
     let host = rooms(guests::PROBE).start().await;
     let longest = "x".repeat(256);
     assert_eq!(Client::connect(&host, &format!("/{longest}")).await.ask("id").await, "1");
@@ -34,7 +35,7 @@ async fn a_bad_key_gets_400() {
 }
 
 #[tokio::test]
-async fn more_rooms_or_members_than_allowed_get_503() {
+async fn s02_s03_more_rooms_or_members_than_allowed_get_503() {
     let host = rooms(guests::PROBE).limit("rooms", "2").limit("members", "2").limit("room_idle", "1ms").start().await;
     let (mut one, two) = (Client::connect(&host, "/a").await, Client::connect(&host, "/b").await);
     let (status, retry, body) = refused(&host, "/c").await;
@@ -61,7 +62,7 @@ async fn more_rooms_or_members_than_allowed_get_503() {
 }
 
 #[tokio::test]
-async fn a_trap_in_open_of_the_tenth_member_closes_all_ten_and_is_reported_once() {
+async fn s04_a_trap_in_open_of_the_tenth_member_closes_all_ten_and_is_reported_once() {
     let host = rooms(guests::PROBE).and_serving("echo", guests::ECHO).route("/canary/echo").start().await;
     let canary = Canary::start(&host, "/canary/echo", 2).await;
     let mut members = Vec::new();
@@ -73,7 +74,7 @@ async fn a_trap_in_open_of_the_tenth_member_closes_all_ten_and_is_reported_once(
     for member in members {
         assert_eq!(member.closed().await, Some((1011, "the handler trapped".to_owned())));
     }
-    let line = host.wait_log("the handler trapped").await;
+    let line = host.wait_log("kind=\"fault\"").await;
     for part in ["scope=\"room\"", "key=\"a\"", "function=\"open\"", "connection=13"] {
         assert!(line.contains(part), "no {part} in {line}");
     }
@@ -91,7 +92,7 @@ async fn a_trap_in_open_of_the_tenth_member_closes_all_ten_and_is_reported_once(
 }
 
 #[tokio::test]
-async fn a_room_that_keeps_trapping_gets_503() {
+async fn s05_a_room_that_keeps_trapping_gets_503() {
     let host = rooms(guests::PROBE).limit("traps", "3").limit("trap_pause", "10s").start().await;
     for _ in 0..3 {
         let mut client = Client::connect(&host, "/a").await;
@@ -104,7 +105,7 @@ async fn a_room_that_keeps_trapping_gets_503() {
 }
 
 #[tokio::test]
-async fn a_member_that_never_reads_delays_nobody() {
+async fn s06_a_member_that_never_reads_delays_nobody() {
     let host = rooms(guests::PROBE)
         .limit("outbound", "256KiB")
         .limit("slow_consumer_time", "1s")
@@ -123,7 +124,7 @@ async fn a_member_that_never_reads_delays_nobody() {
         is_full = answer.starts_with("error BufferFull");
     }
     assert_eq!(other.ask("id").await, "2");
-    host.wait_log("slow consumer").await;
+    host.wait_log("limits.slow_consumer_time: ").await;
     println!("full and closed after {:?}", began.elapsed());
     // The kernel's buffers hold what came before; then the close frame is never read either.
     host.wait_log(&format!("event close id={id} ")).await;
@@ -132,7 +133,7 @@ async fn a_member_that_never_reads_delays_nobody() {
 }
 
 #[tokio::test]
-async fn a_member_that_floods_gets_its_turn_as_often_as_any_other() {
+async fn s07_a_member_that_floods_gets_its_turn_as_often_as_any_other() {
     let host = rooms(guests::PROBE).limit("execution", "1s").start().await;
     let mut flood = Raw::open(&host, "/a").await.into_stream();
     let mut other = Client::connect(&host, "/a").await;
@@ -157,7 +158,7 @@ async fn a_member_that_floods_gets_its_turn_as_often_as_any_other() {
 }
 
 #[tokio::test]
-async fn a_full_mailbox_makes_others_wait_and_loses_nothing() {
+async fn s10_a_full_mailbox_makes_others_wait_and_loses_nothing() {
     let host = rooms(guests::PROBE).limit("mailbox", "1").limit("execution", "1s").start().await;
     let mut members = Vec::new();
     for _ in 0..20 {
@@ -180,7 +181,7 @@ async fn a_full_mailbox_makes_others_wait_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn one_room_never_delays_another() {
+async fn s11_one_room_never_delays_another() {
     let host = rooms(guests::PROBE).limit("execution", "10s").limit("event_time", "10s").start().await;
     let mut busy = Vec::new();
     for room in 0..5 {
@@ -205,7 +206,7 @@ async fn one_room_never_delays_another() {
 }
 
 #[tokio::test]
-async fn a_room_has_its_part_of_a_thread() {
+async fn s12_a_room_has_its_part_of_a_thread() {
     let host = rooms(guests::PROBE).limit("instance_share", "10%").limit("execution", "1s").start().await;
     let mut client = Client::connect(&host, "/a").await;
     let began = Instant::now();
@@ -220,9 +221,69 @@ async fn a_room_has_its_part_of_a_thread() {
 }
 
 #[tokio::test]
-async fn a_guest_that_cannot_start_costs_each_member_a_status() {
+async fn s04_a_trap_in_the_first_open_ends_the_room() {
     let host = rooms(guests::OPEN_PANICS).start().await;
     Client::connect(&host, "/a").await.closed_with(1011).await;
     host.wait_log("the handler trapped").await;
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn s05_traps_from_several_addresses_close_the_room_and_no_other() {
+    let host = rooms(guests::PROBE).limit("traps", "3").limit("trap_pause", "500ms").start().await;
+    for (traps, address) in [(1, "127.0.0.2:0"), (2, "127.0.0.3:0"), (3, "127.0.0.4:0")] {
+        let status = status_from(address, &host, "/a?open=panic+in+open").await;
+        assert!(status.starts_with("HTTP/1.1 101 "), "{address}: {status}");
+        host.wait_metric("whimbrel_traps_total{deployment=\"guest\",kind=\"fault\"}", f64::from(traps)).await;
+    }
+    let (status, retry, _) = refused(&host, "/a").await;
+    assert_eq!((status, retry.as_str()), (503, "1"));
+    let mut other = Client::connect(&host, "/b").await;
+    assert_eq!(other.ask("count").await, "1");
+    let line = host.wait_log("limits.traps: ").await;
+    assert!(line.contains("\"a\""), "{line}");
+    // After the pause one is let in on trial.
+    let trying = async {
+        loop {
+            if let Ok((client, _)) = Client::try_connect(&host, "/a", &[]).await {
+                return client;
+            }
+        }
+    };
+    let mut trial = within("a trial", trying).await;
+    assert_eq!(trial.ask("count").await, "1");
+    let mut next = Client::connect(&host, "/a").await;
+    assert_eq!(next.ask("count").await, "1");
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn s14_without_a_free_instance_handshakes_get_503_and_events_wait() {
+    let host = TestHost::serving(guests::ECHO)
+        .name("events")
+        .route("/events")
+        .manifest("scope = \"event\"")
+        .limit("event_time", "2s")
+        .and_serving("guest", guests::PROBE)
+        .route("/rooms/{room}")
+        .manifest("scope = { room = \"{room}\" }")
+        .limit("room_idle", "1ms")
+        .host("metrics = \"127.0.0.1:0\"\n[host]\ninstances = 1")
+        .start()
+        .await;
+    let (mut one, mut two) = (Client::connect(&host, "/events").await, Client::connect(&host, "/events").await);
+    assert_eq!((one.ask("a").await.as_str(), two.ask("b").await.as_str()), ("a", "b"));
+    let room = Client::connect(&host, "/rooms/a").await;
+    let (status, retry, body) = refused(&host, "/rooms/b").await;
+    assert_eq!((status, retry.as_str()), (503, "5"), "{body}");
+    host.wait_log("host.instances: all are in use").await;
+    // An event waits while there is hope, and is served then.
+    one.text("patience").await;
+    room.close(1000, "").await;
+    assert_eq!(one.receive_text().await, "patience");
+    // And no longer than it may take.
+    let _room = Client::connect(&host, "/rooms/c").await;
+    two.text("in vain").await;
+    assert_eq!(two.closed().await, Some((1013, "try again later".to_owned())));
     host.stop().await;
 }

@@ -32,7 +32,7 @@ async fn members_reach_each_other_and_nobody_else() {
 
 #[tokio::test]
 async fn a_room_outlives_its_last_member_for_a_while() {
-    let host = rooms(guests::PROBE).limit("room_idle", "300ms").argument("--log=debug").start().await;
+    let host = rooms(guests::PROBE).limit("room_idle", "300ms").argument("--log-level=debug").start().await;
     let gauge = |state| format!("whimbrel_instances{{deployment=\"guest\",scope=\"room\",state=\"{state}\"}}");
     let client = Client::connect(&host, "/a").await;
     client.close(1000, "").await;
@@ -104,7 +104,7 @@ async fn all_members_hear_one_order() {
 }
 
 #[tokio::test]
-async fn ten_thousand_joins_and_leaves_leave_nothing() {
+async fn s08_ten_thousand_joins_and_leaves_leave_nothing() {
     let host = rooms(guests::PROBE).limit("log_lines", "0").limit("rooms", "1").start().await;
     let mut stays = Client::connect(&host, "/a").await;
     let before = host.resident_kib();

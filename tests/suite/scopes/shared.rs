@@ -44,7 +44,7 @@ async fn a_trap_costs_the_connections_of_one_instance() {
     one.text("panic now").await;
     one.closed_with(1011).await;
     three.closed_with(1011).await;
-    let line = host.wait_log("the handler trapped").await;
+    let line = host.wait_log("kind=\"fault\"").await;
     assert!(line.contains("scope=\"shared\" key=\"0\""), "{line}");
     assert_eq!(two.ask("count").await, "2");
     // The instance is started again.

@@ -102,7 +102,7 @@ fn is_change(event: &Event, root: &Path, ignored: &[PathBuf]) -> bool {
 fn is_noise(name: &OsStr) -> bool {
     const NAMES: &[&str] =
         &["target", "node_modules", "venv", "__pycache__", "zig-cache", "zig-out", "Cargo.lock", "package-lock.json"];
-    const ENDS: &[&str] = &["~", ".wasm"];
+    const ENDS: &[&str] = &["~", ".o", ".wasm"];
     // Not UTF-8: not written by any of them.
     let Some(name) = name.to_str() else { return false };
     NAMES.contains(&name) || name.starts_with('.') || ENDS.iter().any(|end| name.ends_with(end))
@@ -130,6 +130,7 @@ mod tests {
         for noise in [
             "target/release/chat.wasm",
             "chat.wasm",
+            "whimbrel.o",
             "node_modules/a/index.js",
             ".venv/lib/a.py",
             "__pycache__/app.pyc",

@@ -40,10 +40,11 @@ const TARGET: &str = "--target=wasm32-wasi";
 
 /// What both compilers are told: small code, and names for backtraces, which zig has with debug information only. The last
 /// step leaves that out again.
-const FLAGS: &[&str] = &["-mexec-model=reactor", "-Os", "-g", "-Wall"];
+const FLAGS: &[&str] = &["-Os", "-g", "-Wall"];
 const INCLUDE: &[&str] = &["-Iwhimbrel"];
-/// What both linkers are told: zig takes a stack of 16 MiB otherwise, of which each instance would have its own.
-const LINK: &str = "-Wl,-z,stack-size=262144";
+/// What both linkers are told: a library for the host to call. zig takes a stack of 16 MiB otherwise, of which each instance
+/// would have its own.
+const LINK: [&str; 2] = ["-mexec-model=reactor", "-Wl,-z,stack-size=262144"];
 
 /// What differs between C and C++.
 pub(super) struct Dialect {
@@ -74,7 +75,7 @@ pub(super) async fn recipe(dialect: &Dialect, project: &Project<'_>) -> anyhow::
         }
     }
     let first = if is_zig { dialect.zig } else { dialect.clang };
-    let arguments = words(&[first, target(is_zig), FLAGS, link(is_zig), INCLUDE, &["-o"]]).into_iter();
+    let arguments = words(&[first, target(is_zig), FLAGS, &LINK, stack_first(is_zig), INCLUDE, &["-o"]]).into_iter();
     let paths = std::iter::once(core.clone()).chain(inputs).map(OsString::from);
     steps.push(compiler.run(arguments.chain(paths)));
     steps.push(Step::Componentize { core });
@@ -90,8 +91,8 @@ fn target(is_zig: bool) -> &'static [&'static str] {
 }
 
 /// With the stack first an overflow traps instead of writing over data; zig's linker does that by itself.
-fn link(is_zig: bool) -> &'static [&'static str] {
-    if is_zig { &[LINK] } else { &[LINK, "-Wl,--stack-first"] }
+fn stack_first(is_zig: bool) -> &'static [&'static str] {
+    if is_zig { &[] } else { &["-Wl,--stack-first"] }
 }
 
 /// Relative to the folder, sorted.

@@ -53,8 +53,10 @@ const SDK: &[File] = sdk_files![
     "src/guide.md",
     "src/handler.rs",
     "src/lib.rs",
+    "src/lifecycle_bindings.rs",
     "src/message.rs",
     "src/request.rs",
+    "src/resume.rs",
 ];
 
 /// What cargo or rustc do not accept as a crate's name, or not beside the SDK, though a manifest would.

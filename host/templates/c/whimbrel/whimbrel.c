@@ -125,6 +125,10 @@ static header_list owned_headers(const ws_answer *answer) {
   return headers;
 }
 
+static websocket_handler_with_upgrade_option_u32_t option(uint32_t number) {
+  return (websocket_handler_with_upgrade_option_u32_t){number != 0, number == WS_OFF ? 0 : number};
+}
+
 bool exports_whimbrel_websocket_upgrade_upgrade(request *from, bool origin_allowed,
                                                 exports_whimbrel_websocket_upgrade_acceptance_t *acceptance,
                                                 exports_whimbrel_websocket_upgrade_refusal_t *refusal) {
@@ -142,8 +146,9 @@ bool exports_whimbrel_websocket_upgrade_upgrade(request *from, bool origin_allow
     acceptance->subprotocol.is_some = answer.subprotocol.data != NULL;
     if (acceptance->subprotocol.is_some) acceptance->subprotocol.val = owned(answer.subprotocol);
     acceptance->headers = owned_headers(&answer);
-    acceptance->max_message_size.is_some = answer.max_message_size != 0;
-    acceptance->max_message_size.val = answer.max_message_size;
+    acceptance->max_message_size = option(answer.max_message_size);
+    acceptance->ping_interval_ms = option(answer.ping_interval_ms);
+    acceptance->ping_timeout_ms = option(answer.ping_timeout_ms);
   }
   free_request(&request, from);
   end(true, NULL);
@@ -239,12 +244,16 @@ ws_error ws_unsubscribe(ws_connection connection, ws_text topic) {
 }
 
 ws_error ws_publish(ws_text topic, ws_message from, ws_connection except, uint32_t *taken) {
+  return ws_publish_except(topic, from, &except, except ? 1 : 0, taken);
+}
+
+ws_error ws_publish_except(ws_text topic, ws_message from, const ws_connection *except, size_t number, uint32_t *taken) {
   string name = lent(topic);
   message message = lent_message(from);
-  whimbrel_websocket_topics_list_connection_id_t nobody_else = {&except, except ? 1 : 0};
+  whimbrel_websocket_topics_list_connection_id_t not_these = {(uint32_t *)except, number};
   uint32_t count = 0;
   error refusal;
-  bool ok = whimbrel_websocket_topics_publish(&name, &message, &nobody_else, &count, &refusal);
+  bool ok = whimbrel_websocket_topics_publish(&name, &message, &not_these, &count, &refusal);
   if (taken) *taken = ok ? count : 0;
   return outcome(ok, &refusal);
 }
@@ -263,22 +272,24 @@ ws_error ws_attachment(ws_connection connection, ws_text *attachment) {
   return outcome(ok, &refusal);
 }
 
-static bool inspected(ws_connection connection, whimbrel_websocket_connection_info_t *info) {
+static ws_error inspected(ws_connection connection, whimbrel_websocket_connection_info_t *info) {
   error refusal;
-  return outcome(whimbrel_websocket_connection_inspect(connection, info, &refusal), &refusal) == WS_OK;
+  return outcome(whimbrel_websocket_connection_inspect(connection, info, &refusal), &refusal);
 }
 
 ws_text ws_subprotocol(ws_connection connection) {
   whimbrel_websocket_connection_info_t info;
-  return inspected(connection, &info) ? shown_option(info.subprotocol) : (ws_text){NULL, 0};
+  return inspected(connection, &info) == WS_OK ? shown_option(info.subprotocol) : (ws_text){NULL, 0};
 }
 
-uint32_t ws_buffered(ws_connection connection) {
-  whimbrel_websocket_connection_info_t info;
-  if (!inspected(connection, &info)) return 0;
-  uint32_t buffered = info.buffered;
-  whimbrel_websocket_connection_info_free(&info);
-  return buffered;
+ws_error ws_inspect(ws_connection connection, ws_info *info) {
+  whimbrel_websocket_connection_info_t from;
+  ws_error error = inspected(connection, &from);
+  if (error != WS_OK) return error;
+  int64_t round_trip_us = from.round_trip_us.is_some ? from.round_trip_us.val : -1;
+  *info = (ws_info){from.open, from.buffered, from.messages_in, from.messages_out, round_trip_us};
+  whimbrel_websocket_connection_info_free(&from);
+  return WS_OK;
 }
 
 ws_connection *ws_connections(size_t *count) {

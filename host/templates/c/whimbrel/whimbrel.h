@@ -114,9 +114,13 @@ typedef struct ws_answer {
   size_t header_count;
   // The body of a refusal.
   ws_text body;
-  // For this connection, in bytes; 0: as the manifest says.
+  // For this connection; 0: as the manifest says. In bytes, and in milliseconds or WS_OFF.
   uint32_t max_message_size;
+  uint32_t ping_interval_ms;
+  uint32_t ping_timeout_ms;
 } ws_answer;
+
+#define WS_OFF UINT32_MAX
 
 void ws_on_upgrade(const ws_request *request, bool origin_allowed, ws_answer *answer);
 
@@ -160,8 +164,9 @@ ws_error ws_set_nodelay(ws_connection connection, bool on);
 // Reach connections of other instances: topics have at most 256 bytes.
 ws_error ws_subscribe(ws_connection connection, ws_text topic);
 ws_error ws_unsubscribe(ws_connection connection, ws_text topic);
-// To every subscriber but `except` (0 for nobody); `taken` may be NULL.
+// To every subscriber but `except` (0 for nobody), or but several. `taken` gets how many queues took it, and may be NULL.
 ws_error ws_publish(ws_text topic, ws_message message, ws_connection except, uint32_t *taken);
+ws_error ws_publish_except(ws_text topic, ws_message message, const ws_connection *except, size_t count, uint32_t *taken);
 
 // Keep at most 16 KiB with the connection, in the host.
 ws_error ws_attach(ws_connection connection, const void *data, size_t size);
@@ -170,8 +175,19 @@ ws_error ws_attachment(ws_connection connection, ws_text *attachment);
 
 // The chosen subprotocol, or NULL; the caller frees `data`.
 ws_text ws_subprotocol(ws_connection connection);
-// Bytes that wait for the peer.
-uint32_t ws_buffered(ws_connection connection);
+// What the host knows of a connection; still allowed in ws_on_close.
+typedef struct ws_info {
+  // True until a close frame was sent or received, or the transport ended.
+  bool open;
+  // Bytes that wait for the peer.
+  uint32_t buffered;
+  uint64_t messages_in;
+  uint64_t messages_out;
+  // From the last answered keep-alive ping, in microseconds; -1 before the first.
+  int64_t round_trip_us;
+} ws_info;
+
+ws_error ws_inspect(ws_connection connection, ws_info *info);
 // The connections of this instance; the caller frees the array.
 ws_connection *ws_connections(size_t *count);
 

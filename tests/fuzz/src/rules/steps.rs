@@ -72,6 +72,10 @@ pub enum Step {
     CloseRequested(Option<u16>),
     Drain(bool),
     Return(Returned),
+    /// The guest takes what waits behind its running call.
+    Burst,
+    /// Another connection's event trapped the instance.
+    InstanceLost,
 }
 
 /// A run, read from a fuzzer's bytes.
@@ -95,7 +99,7 @@ pub(super) fn read(data: &[u8]) -> (Times, Vec<Step>) {
 }
 
 fn step(data: &mut Unstructured<'_>) -> arbitrary::Result<Step> {
-    Ok(match data.arbitrary::<u8>()? % 20 {
+    Ok(match data.arbitrary::<u8>()? % 22 {
         0 => Step::Wait(data.arbitrary()?),
         1 => Step::Deadline,
         2 => Step::Timer,
@@ -113,6 +117,8 @@ fn step(data: &mut Unstructured<'_>) -> arbitrary::Result<Step> {
         15 => Step::Return(Returned::Failed),
         18 => Step::Begin,
         19 => Step::Backlog(data.arbitrary()?),
+        20 => Step::Burst,
+        21 if data.arbitrary()? => Step::InstanceLost,
         16 if data.arbitrary()? => Step::Return(Returned::Trapped),
         _ => Step::Return(Returned::Done),
     })
