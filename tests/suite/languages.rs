@@ -3,6 +3,8 @@
 mod cases;
 mod javascript;
 pub(crate) mod project;
+mod sdk;
+mod tornado;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -34,8 +36,18 @@ async fn zig() {
 }
 
 #[tokio::test]
+async fn python() {
+    passes_all_cases("python").await;
+}
+
+#[tokio::test]
+async fn go() {
+    passes_all_cases("go").await;
+}
+
+#[tokio::test]
 async fn javascript() {
-    let folder = project::build("javascript", &["--lang", "javascript"], &["javascript"]).await;
+    let folder = project::build("javascript").await;
     javascript::makes_up_for_quickjs(&folder).await;
     passes("javascript", folder).await;
 }
@@ -50,12 +62,16 @@ async fn typescript() {
 #[tokio::test]
 async fn starling() {
     let arguments = ["--lang", "javascript", "--engine", "starling"];
-    passes("starling", project::build("starling", &arguments, &["javascript", "starling"]).await).await;
+    let sources = ["javascript", "starling"].map(|folder| project::sources().join(folder));
+    let folder = project::build_as("starling", &arguments, "case", |project| {
+        sources.iter().for_each(|sources| project::lay_over(sources, project));
+    });
+    passes("starling", folder.await).await;
 }
 
 /// The guest of this language, made from the template of the same name.
 async fn passes_all_cases(language: &str) {
-    passes(language, project::build(language, &["--lang", language], &[language]).await).await;
+    passes(language, project::build(language).await).await;
 }
 
 /// Serves the guest in this folder, runs every case, and compares what fails with the checked-in table.

@@ -21,18 +21,25 @@ pub(crate) fn sources() -> PathBuf {
 }
 
 /// The folder of the built guest; what was built before is used again where the language's tools can.
-/// `arguments` are those of `whimbrel new`, `from` the folders with the guest's sources.
-pub(super) async fn build(name: &str, arguments: &[&str], from: &[&str]) -> PathBuf {
-    let folder = repository().join("target/languages").join(name).join("case");
+pub(super) async fn build(language: &str) -> PathBuf {
+    build_with(language, "case", |project| lay_over(&sources().join(language), project)).await
+}
+
+/// The same for another guest than that of the cases: `change` writes its sources over the template's.
+pub(super) async fn build_with(language: &str, name: &str, change: impl FnOnce(&Path)) -> PathBuf {
+    build_as(language, &["--lang", language], name, change).await
+}
+
+/// The same with these arguments of `whimbrel new`, and a folder of that name below target/languages.
+pub(super) async fn build_as(place: &str, arguments: &[&str], name: &str, change: impl FnOnce(&Path)) -> PathBuf {
+    let folder = repository().join("target/languages").join(place).join(name);
     let fresh = tempfile::tempdir().expect("a temporary folder can be made");
-    let project = fresh.path().join("case");
+    let project = fresh.path().join(name);
     whimbrel(&[&["new", &*project.to_string_lossy()], arguments].concat()).await;
-    for folder in from {
-        lay_over(&sources().join(folder), &project);
-    }
+    change(&project);
     lay_over(&project, &folder);
     whimbrel(&["build", &folder.to_string_lossy()]).await;
-    // Compiles it into the cache: an engine may take longer than a host's start is given.
+    // Compiles it into the cache: a guest with an engine inside takes longer than a host may take to start.
     whimbrel(&["check", &folder.to_string_lossy()]).await;
     folder
 }
@@ -63,7 +70,7 @@ pub(crate) fn path() -> OsString {
 }
 
 /// Copies files that differ: what is the same keeps its time, so that compilers leave it alone.
-fn lay_over(from: &Path, to: &Path) {
+pub(super) fn lay_over(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap_or_else(|error| panic!("{}: {error}", to.display()));
     let entries = from.read_dir().unwrap_or_else(|error| panic!("{}: {error}", from.display()));
     for entry in entries {

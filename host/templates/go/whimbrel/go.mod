@@ -1,0 +1,3 @@
+module whimbrel
+
+go 1.25
