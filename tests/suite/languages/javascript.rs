@@ -1,10 +1,7 @@
-//! JavaScript beside the cases of all languages: its SDK, and what that makes up for.
+//! JavaScript beside the cases of all languages: what its engine lacks, and its SDK makes up for.
 
 use std::path::Path;
 
-use tokio::process::Command;
-
-use super::project;
 use crate::support::{Client, TestHost, guests};
 
 /// What the engine lacks or does wrong, and the SDK makes up for.
@@ -23,14 +20,4 @@ pub(super) async fn makes_up_for_quickjs(folder: &Path) {
     host.wait_log("onMessage returned a promise").await;
     assert_eq!(second.ask("still here").await, "still here");
     host.stop().await;
-}
-
-/// The SDK of JavaScript without a host.
-#[tokio::test]
-async fn sdk() {
-    let mut node = Command::new("node");
-    let tests = ["sdk", "globals"].map(|name| project::sources().join(format!("../javascript/{name}.test.mjs")));
-    node.arg("--test").args(tests).kill_on_drop(true);
-    let output = node.output().await.expect("node can be started");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

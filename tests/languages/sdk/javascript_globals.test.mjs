@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { format } from "../../host/templates/javascript/whimbrel/format.js";
-import { decodeSlowly, encodeSlowly } from "../../host/templates/javascript/whimbrel/text.js";
+import { format } from "../../../host/templates/javascript/whimbrel/format.js";
+import { decodeSlowly, encodeSlowly } from "../../../host/templates/javascript/whimbrel/text.js";
 
 test("UTF-8 is that of the platform", () => {
   const texts = ["", "aä€\u{1f600}", "\0\x7f\x80\u07ff\u0800\uffff\u{10ffff}", "x".repeat(10_000) + "\u{1f600}"];

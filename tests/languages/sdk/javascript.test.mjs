@@ -1,12 +1,12 @@
-// The JavaScript SDK of host/templates/javascript without a host: node --test tests/javascript
+// The JavaScript SDK of host/templates/javascript without a host: node --test tests/languages/sdk/*.mjs
 // How it behaves in a component, the cases of tests/languages tell.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import test from "node:test";
 
-import { HostError, connections, publish, sendMany } from "../../host/templates/javascript/whimbrel/index.js";
-import { TestHost } from "../../host/templates/javascript/whimbrel/testing.js";
+import { HostError, connections, publish, sendMany } from "../../../host/templates/javascript/whimbrel/index.js";
+import { TestHost } from "../../../host/templates/javascript/whimbrel/testing.js";
 
 test("each connection has an object of the class, which ends with it", () => {
   class Counter {
@@ -103,7 +103,7 @@ test("what open and onMessage throw closes the connection, with its text and pla
       },
     }).connect();
   const peer = failing(new TypeError("no"));
-  assert.match(peer.error, /^TypeError: no at .*sdk\.test\.mjs:\d+:\d+\)$/);
+  assert.match(peer.error, /^TypeError: no at .*javascript\.test\.mjs:\d+:\d+\)$/);
   assert.equal(peer.closed.code, 1011);
   assert.equal(failing("a text").error, "a text");
   assert.equal(failing({ a: 1 }).error, '{"a":1}');
@@ -374,8 +374,8 @@ test("a close is told once, and its info has no nulls", () => {
 });
 
 test("the handlers of the documentation are some", async () => {
-  const page = await readFile(new URL("../../docs/languages/javascript.md", import.meta.url), "utf8");
-  const sdk = new URL("../../host/templates/javascript/whimbrel/", import.meta.url).href;
+  const page = await readFile(new URL("../../../docs/languages/javascript.md", import.meta.url), "utf8");
+  const sdk = new URL("../../../host/templates/javascript/whimbrel/", import.meta.url).href;
   const all = Array.from(page.matchAll(/```js\n([^]*?)```/g), ([, text]) => text);
   const modules = all.filter((text) => text.includes("export default")).map((text) => text.replace("./whimbrel/", sdk));
   const handlers = await Promise.all(
