@@ -19,5 +19,6 @@ pub(super) async fn makes_up_for_quickjs(folder: &Path) {
     first.closed_with(1011).await;
     host.wait_log("onMessage returned a promise").await;
     assert_eq!(second.ask("still here").await, "still here");
+    drop(second);
     host.stop().await;
 }
