@@ -1,12 +1,14 @@
 //! The same guest in every language, and one table of cases that it is to pass; tests/languages/README.md.
 
 mod cases;
+mod javascript;
 pub(crate) mod project;
 mod sdk;
 mod tornado;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
@@ -43,9 +45,37 @@ async fn go() {
     passes_all_cases("go").await;
 }
 
-/// Builds the guest of this language, serves it, runs every case, and compares what fails with the checked-in table.
+#[tokio::test]
+async fn javascript() {
+    let folder = project::build("javascript").await;
+    javascript::makes_up_for_quickjs(&folder).await;
+    passes("javascript", folder).await;
+}
+
+#[tokio::test]
+async fn typescript() {
+    passes_all_cases("typescript").await;
+}
+
+/// JavaScript's guest on the other engine.
+#[ignore = "the engine is built for half a minute: .ci/slow languages"]
+#[tokio::test]
+async fn starling() {
+    let arguments = ["--lang", "javascript", "--engine", "starling"];
+    let sources = ["javascript", "starling"].map(|folder| project::sources().join(folder));
+    let folder = project::build_as("starling", &arguments, "case", |project| {
+        sources.iter().for_each(|sources| project::lay_over(sources, project));
+    });
+    passes("starling", folder.await).await;
+}
+
+/// The guest of this language, made from the template of the same name.
 async fn passes_all_cases(language: &str) {
-    let folder = project::build(language).await;
+    passes(language, project::build(language).await).await;
+}
+
+/// Serves the guest in this folder, runs every case, and compares what fails with the checked-in table.
+async fn passes(language: &str, folder: PathBuf) {
     // The tests' own manifest serves something else: this guest comes with its own, as a user would have it.
     let host = TestHost::serving(guests::ECHO).route("/other").argument(&folder.to_string_lossy());
     let host = host.cache(&project::cache(&folder));

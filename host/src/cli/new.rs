@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
 use crate::cli::exit::Problems;
-use crate::cli::languages::Language;
+use crate::cli::languages::{Engine, Language};
 use crate::cli::terminal;
 
 /// Write the folder of a new handler that builds and runs as it is
@@ -23,8 +23,12 @@ pub(crate) struct NewArgs {
     #[arg(long, value_enum, default_value_t = Language::Rust)]
     lang: Language,
 
+    /// The JavaScript engine in the component, for javascript and typescript [default: quickjs]
+    #[arg(long, value_enum)]
+    engine: Option<Engine>,
+
     /// List the languages, what each needs installed, and whether it was found
-    #[arg(long, conflicts_with_all = ["path", "lang"])]
+    #[arg(long, conflicts_with_all = ["path", "lang", "engine"])]
     list: bool,
 }
 
@@ -32,6 +36,7 @@ const HELP: &str = "\
 Examples:
   whimbrel new chat && whimbrel dev chat
   whimbrel new chat --lang python
+  whimbrel new chat --lang typescript --engine starling
   whimbrel new --list
 
 Exit codes:
@@ -42,7 +47,7 @@ Exit codes:
 /// Write the folder, or tell what could be written.
 pub(crate) fn run(arguments: &NewArgs) -> anyhow::Result<ExitCode> {
     match &arguments.path {
-        Some(path) => make(path, arguments.lang)?,
+        Some(path) => make(path, arguments.lang, arguments.engine)?,
         None => list()?,
     }
     Ok(ExitCode::SUCCESS)
@@ -62,14 +67,20 @@ fn list() -> anyhow::Result<()> {
 }
 
 /// All of the folder or nothing.
-fn make(path: &Path, language: Language) -> anyhow::Result<()> {
+fn make(path: &Path, language: Language, engine: Option<Engine>) -> anyhow::Result<()> {
     let name = name(path, language)?;
+    if engine.is_some() && !language.has_engines() {
+        let language = language.name();
+        return Err(Problems::one(format!(
+            "--engine: a handler in {language} has none; allowed with javascript and typescript"
+        )));
+    }
     if path.symlink_metadata().is_ok() {
         bail!("{} exists already; choose another name, or remove it first", path.display());
     }
     // Beside its final place, so that the rename at the end cannot cross file systems.
     let draft = path.with_file_name(format!(".{name}.new-{}", std::process::id()));
-    let written = write(&draft, &language.files(name))
+    let written = write(&draft, &language.files(name, engine.unwrap_or_default()))
         .and_then(|()| fs::rename(&draft, path).with_context(|| format!("failed to make {}", path.display())));
     if written.is_err() {
         // What went wrong is the first error, not what cannot be removed.

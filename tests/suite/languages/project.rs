@@ -27,11 +27,16 @@ pub(super) async fn build(language: &str) -> PathBuf {
 
 /// The same for another guest than that of the cases: `change` writes its sources over the template's.
 pub(super) async fn build_with(language: &str, name: &str, change: impl FnOnce(&Path)) -> PathBuf {
-    let folder = repository().join("target/languages").join(language).join(name);
+    build_as(language, &["--lang", language], name, change).await
+}
+
+/// The same with these arguments of `whimbrel new`, and a folder of that name below target/languages.
+pub(super) async fn build_as(place: &str, arguments: &[&str], name: &str, change: impl FnOnce(&Path)) -> PathBuf {
+    let folder = repository().join("target/languages").join(place).join(name);
     let fresh = tempfile::tempdir().expect("a temporary folder can be made");
     let project = fresh.path().join(name);
     let run = async |arguments: &[&str]| whimbrel(arguments, &cache(&folder)).await;
-    run(&["new", &project.to_string_lossy(), "--lang", language]).await;
+    run(&[&["new", &*project.to_string_lossy()], arguments].concat()).await;
     change(&project);
     lay_over(&project, &folder);
     run(&["build", &folder.to_string_lossy()]).await;
@@ -76,7 +81,7 @@ pub(crate) fn path() -> OsString {
 }
 
 /// Copies files that differ: what is the same keeps its time, so that compilers leave it alone.
-fn lay_over(from: &Path, to: &Path) {
+pub(super) fn lay_over(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap_or_else(|error| panic!("{}: {error}", to.display()));
     let entries = from.read_dir().unwrap_or_else(|error| panic!("{}: {error}", from.display()));
     for entry in entries {

@@ -1,4 +1,4 @@
-//! The tests of the Python and Go SDKs by themselves, as authors test their handlers: without a host.
+//! The tests of the Python, Go and JavaScript SDKs by themselves, as authors test their handlers: without a host.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -19,6 +19,13 @@ async fn python() {
 async fn go() {
     let module = project::sources().join("../../host/templates/go/whimbrel");
     succeeds("go", &["test", "./..."], &module).await;
+}
+
+#[tokio::test]
+async fn javascript() {
+    let file = |name: &str| project::sources().join("sdk").join(name).to_string_lossy().into_owned();
+    let (sdk, globals) = (file("javascript.test.mjs"), file("javascript_globals.test.mjs"));
+    succeeds("node", &["--test", &sdk, &globals], Path::new(".")).await;
 }
 
 async fn succeeds(program: &str, arguments: &[&str], dir: &Path) {

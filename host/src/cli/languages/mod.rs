@@ -6,6 +6,7 @@ mod compiler;
 mod cpp;
 mod go;
 mod javascript;
+mod npm;
 mod programs;
 mod python;
 mod recipe;
@@ -17,6 +18,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
+pub(crate) use npm::Engine;
 pub(crate) use recipe::{Project, Step};
 pub(crate) use rust::CARGO_BUILD;
 
@@ -118,9 +120,18 @@ impl Language {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// All files of a new handler of this name.
-    pub(crate) fn files(self, name: &str) -> Vec<(String, String)> {
-        let profile = self.profile();
+    /// Whether its components have a JavaScript engine inside, of which there are several.
+    pub(crate) fn has_engines(self) -> bool {
+        matches!(self, Self::Javascript | Self::Typescript)
+    }
+
+    /// All files of a new handler of this name. The engine is of no matter to languages that have none.
+    pub(crate) fn files(self, name: &str, engine: Engine) -> Vec<(String, String)> {
+        let profile = match (self, engine) {
+            (Self::Javascript, Engine::Starling) => &javascript::STARLING,
+            (Self::Typescript, Engine::Starling) => &typescript::STARLING,
+            _ => self.profile(),
+        };
         // Cargo and others name files after the crate or module.
         let fill = |text: &str| text.replace("{{name}}", name).replace("{{file}}", &name.replace('-', "_"));
         let template = profile.template.iter().map(|(path, text)| ((*path).to_owned(), fill(text)));
@@ -157,15 +168,17 @@ pub(crate) async fn prepare(build: &str, dir: &Path) -> anyhow::Result<()> {
 mod tests {
     use clap::ValueEnum;
 
-    use super::Language;
+    use super::{Engine, Language};
 
     #[test]
     fn a_folder_tells_its_language() {
         let all = Language::value_variants().iter();
-        for language in all.filter(|language| !language.profile().template.is_empty()) {
+        let all = all.filter(|language| !language.profile().template.is_empty());
+        for (language, engine) in all.flat_map(|language| Engine::value_variants().iter().map(move |it| (language, it)))
+        {
             let folder = tempfile::tempdir().unwrap();
             assert_eq!(Language::of(folder.path()), None);
-            for (path, text) in language.files("my-chat") {
+            for (path, text) in language.files("my-chat", *engine) {
                 let path = folder.path().join(path);
                 std::fs::create_dir_all(path.parent().unwrap()).unwrap();
                 std::fs::write(path, text).unwrap();
@@ -176,8 +189,10 @@ mod tests {
 
     #[test]
     fn no_placeholder_is_left() {
-        for language in Language::value_variants() {
-            let files = language.files("my-chat");
+        let all = Language::value_variants().iter();
+        for (language, engine) in all.flat_map(|language| Engine::value_variants().iter().map(move |it| (language, it)))
+        {
+            let files = language.files("my-chat", *engine);
             let (_, support) = (language.profile().template.len(), language.profile().support);
             for (path, text) in files.iter().filter(|(path, _)| support.iter().all(|(other, _)| path != other)) {
                 assert!(!text.contains("{{name}}") && !text.contains("{{file}}"), "{language:?} {path}");

@@ -1,0 +1,6 @@
+// The component: what the host calls, made of ../handler.js.
+
+import { component } from "./starling.js";
+import definition from "../handler.js";
+
+export const { handler, upgrade, fit } = component(definition);

@@ -1,0 +1,6 @@
+// The component: what the host calls, made of ../handler.ts, which was bundled into ../target.
+
+import { component } from "./quickjs.js";
+import definition from "../target/handler.js";
+
+export const { handler, upgrade, fit } = component(definition);

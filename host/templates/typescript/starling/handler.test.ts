@@ -1,0 +1,14 @@
+// The handler without a host: npm test
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import Echo from "./handler.js";
+import { TestHost } from "./whimbrel/testing.js";
+
+test("what comes goes back, text as text and bytes as bytes", async () => {
+  const peer = await new TestHost(Echo, { engine: "starling" }).connect("/{{name}}");
+  await peer.send("hello");
+  await peer.send(new Uint8Array([0, 255]));
+  assert.deepEqual(peer.received, ["hello", new Uint8Array([0, 255])]);
+});
