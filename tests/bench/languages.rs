@@ -83,18 +83,38 @@ fn measure(root: &Path, language: &str, options: &Options, pinning: &Pinning) ->
     let (host, loaded) = start(&spec, pinning, folder.path())?;
     let url = || host.target().clone();
     let (connections, server_pid) = (options.connections, host.pid());
-    let memory = idle::measure(&idle::Options { url: url(), connections, size: 32, server_pid })?;
+    let memory = idle::measure(&idle::Options {
+        url: url(),
+        connections,
+        size: 32,
+        rooms: load::Rooms::default(),
+        leave: false,
+        server_pid,
+    })?;
     drop(host);
     let (host, _) = start(&spec, pinning, folder.path())?;
     let period = Period { seconds: options.seconds, server_pid: Some(host.pid()) };
     let url: Target = host.target().clone();
     let echo = |size, connections| {
-        let options =
-            load::Options { url: url.clone(), connections, size, window: 1, text: false, period: period.clone() };
+        let options = load::Options {
+            url: url.clone(),
+            connections,
+            size,
+            window: 1,
+            text: false,
+            rooms: load::Rooms::default(),
+            period: period.clone(),
+        };
         load::measure(&options).map(|measure| measure.per_cpu_second().unwrap_or(f64::NAN))
     };
     let (small, large) = (echo(32, 64)?, echo(64 << 10, 8)?);
-    let handshakes = storm::measure(&storm::Options { url: url.clone(), concurrency: 16, period: period.clone() })?;
+    let handshakes = storm::measure(&storm::Options {
+        url: url.clone(),
+        concurrency: 16,
+        rooms: load::Rooms::default(),
+        stay: false,
+        period: period.clone(),
+    })?;
     Ok(Row {
         language: language.to_owned(),
         size: std::fs::metadata(&component)?.len(),

@@ -78,7 +78,6 @@ async fn passes_all_cases(language: &str) {
 async fn passes(language: &str, folder: PathBuf) {
     // The tests' own manifest serves something else: this guest comes with its own, as a user would have it.
     let host = TestHost::serving(guests::ECHO).route("/other").argument(&folder.to_string_lossy());
-    let host = host.cache(&project::cache(&folder));
     // Some of the cases trap, all of them from one address.
     let host = Arc::new(host.host("[defaults]\ntraps = \"off\"").start().await);
     let mut differences = differences(language);

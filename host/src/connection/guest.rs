@@ -21,6 +21,10 @@ const RETRY: Duration = Duration::from_millis(10);
 
 /// Who serves the events of one connection.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is what most connections have, and is called without a detour"
+)]
 pub(super) enum Guest {
     /// An instance of its own, called from the connection's task.
     Own(Instance),

@@ -95,9 +95,7 @@ impl Artifact {
         let bytes = read(path, limits).map_err(fail)?;
         let contents = Contents::of(data_size(&bytes));
         let engine = &engine.core(metering, contents).map_err(|error| fail(error.to_string()))?;
-        let component = Component::from_binary(&engine.inner, &bytes);
-        let component = component.map_err(|error| fail(not_a_component(&bytes, &error)))?;
-        engine.note_compiled();
+        let component = engine.component(&bytes).map_err(|error| fail(not_a_component(&bytes, &error)))?;
         let imports = imports(engine, &component);
         let exports: Vec<_> = component.component_type().exports(&engine.inner).map(|(n, _)| n.to_owned()).collect();
         if let Some(problem) = contract::other_version(imports.iter().chain(&exports).map(String::as_str)) {

@@ -1,124 +1,153 @@
-//! The folder of compiled components, checked before its machine code is trusted.
+//! The folder of compiled components: one file for each content of a component and each set of the engine's settings, read
+//! when that component is loaded, and nothing else of the folder.
 //!
-//! wasmtime keeps no checksum: of its files with one bit changed, some are loaded and end the process. So a file that is
-//! written gets a digest beside the folder, and at the start those that do not have theirs are removed and compiled again.
-//! This finds disks that fail, not people: who can write into the folder can run code in the host.
+//! A file is a digest and the machine code behind it. It is written beside its place and moved there, so that hosts may
+//! share the folder and end at any time; what does not have its digest is compiled again. This finds disks that fail, not
+//! people: who can write into the folder can run code in the host.
 
-use std::fs;
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use wasmtime::{Cache, CacheConfig};
+use sha2::{Digest, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::Component;
 
-/// Folders below each other that are looked into.
-const DEPTH: usize = 4;
+/// What all files may take together, in bytes; beyond, those go that were not used for the longest time.
+const MOST: u64 = 2 << 30;
+/// Bytes of a digest.
+const DIGEST: usize = 32;
 
-/// Open the cache. One that cannot be had only costs time: that is said, and the host starts all the same.
-pub(super) fn open(directory: &Path) -> Option<Cache> {
-    check(directory);
-    let mut config = CacheConfig::new();
-    config.with_directory(directory);
-    Cache::new(config)
-        .inspect_err(|error| {
-            let directory = directory.display();
-            tracing::warn!(%directory, "compiled components are not kept: {error:#}");
-        })
-        .ok()
-}
-
-/// Remember what has been written. What cannot be noted is compiled again at the next start.
-pub(super) fn note(directory: &Path) {
-    for path in compiled(directory) {
-        let Some(digest) = digest_path(directory, &path).filter(|path| !path.exists()) else { continue };
-        let written = digest.parent().map_or(Ok(()), fs::create_dir_all);
-        let _ = written.and_then(|()| fs::write(&digest, digest_of(&path)?));
+/// A component from the folder, or compiled and kept there. A folder that cannot be used only costs time: that is said, and
+/// the host goes on.
+pub(super) fn component(engine: &Engine, directory: Option<&Path>, bytes: &[u8]) -> wasmtime::Result<Component> {
+    let Some(directory) = directory else { return Component::from_binary(engine, bytes) };
+    let path = directory.join(name(engine, bytes));
+    if let Some(component) = load(engine, &path) {
+        return Ok(component);
     }
-}
-
-/// Remove what is not as it was written, and digests of what is gone.
-fn check(directory: &Path) {
-    let mut broken = 0;
-    for path in compiled(directory) {
-        let Some(digest) = digest_path(directory, &path) else { continue };
-        let (noted, found) = (fs::read_to_string(&digest), digest_of(&path));
-        match (noted, found) {
-            (Ok(noted), Ok(found)) if noted == found => {}
-            // Written by a host that ended before it could note it.
-            (Err(_), _) => drop(fs::remove_file(&path)),
-            _ => {
-                broken += 1;
-                let _ = (fs::remove_file(&path), fs::remove_file(&digest));
-            }
-        }
-    }
-    if broken > 0 {
+    let component = Component::from_binary(engine, bytes)?;
+    let code = component.serialize()?;
+    if let Err(error) = keep(&path, &code) {
         let directory = directory.display();
-        tracing::warn!(%directory, broken, "compiled components were changed on disk; compiling them again");
+        tracing::warn!(%directory, "compiled components are not kept: {error}");
     }
-    let noted = fs::read_dir(digests(directory)).into_iter().flatten().flatten().map(|entry| entry.path());
-    let kept: Vec<_> = compiled(directory).iter().filter_map(|path| digest_path(directory, path)).collect();
-    for gone in noted.filter(|path| !kept.contains(path)) {
-        let _ = fs::remove_file(gone);
-    }
+    Ok(component)
 }
 
-/// wasmtime's files of code: those without an extension.
-fn compiled(directory: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![(directory.join("modules"), 0)];
-    while let Some((folder, depth)) = folders.pop() {
-        for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
-            if path.extension().is_some() && !path.is_dir() {
-                continue;
-            }
-            match path.is_dir() {
-                true if depth < DEPTH => folders.push((path, depth + 1)),
-                true => {}
-                false => found.push(path),
-            }
+/// The file's name: what the component is, and what the machine code depends on beside it.
+fn name(engine: &Engine, bytes: &[u8]) -> String {
+    let mut settings = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut settings);
+    let digest: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{digest}-{:016x}", settings.finish())
+}
+
+/// None when there is no such file, or not as it was written.
+fn load(engine: &Engine, path: &Path) -> Option<Component> {
+    let code = match read(path) {
+        Ok(code) => code,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            tracing::warn!(path = %path.display(), "a compiled component was changed on disk, it is compiled again: {error}");
+            return None;
         }
+    };
+    // SAFETY: the code has the digest that was written with it, in a folder that is the host's own; so it is what wasmtime
+    // made of a component. Of another engine it would be refused.
+    #[allow(unsafe_code)]
+    let component = unsafe { Component::deserialize(engine, code) };
+    component.ok()
+}
+
+/// The code in a file, once its digest is checked. That it was used is noted.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = fs::read(path)?;
+    let damaged = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    let (digest, code) = content.split_at_checked(DIGEST).ok_or_else(|| damaged("it is cut off"))?;
+    if Sha256::digest(code).as_slice() != digest {
+        return Err(damaged("it does not have its digest"));
     }
-    found
+    content.drain(..DIGEST);
+    // Only the order in which files go depends on it.
+    let _ = File::options().append(true).open(path).and_then(|file| file.set_modified(SystemTime::now()));
+    Ok(content)
 }
 
-fn digests(directory: &Path) -> PathBuf {
-    directory.with_file_name("digests")
+fn keep(path: &Path, code: &[u8]) -> io::Result<()> {
+    let Some(directory) = path.parent() else { return Ok(()) };
+    fs::create_dir_all(directory)?;
+    let draft = path.with_extension(format!("{}.draft", std::process::id()));
+    let content = [Sha256::digest(code).as_slice(), code].concat();
+    let kept = fs::write(&draft, content).and_then(|()| fs::rename(&draft, path));
+    if kept.is_err() {
+        // What went wrong is the first error, not what cannot be removed.
+        let _ = fs::remove_file(&draft);
+    }
+    prune(directory, MOST);
+    kept
 }
 
-/// The folder's name is that of wasmtime's version, so one name in two of them is rare and costs a compilation.
-fn digest_path(directory: &Path, path: &Path) -> Option<PathBuf> {
-    let name = path.file_name()?.to_str()?;
-    Some(digests(directory).join(format!("{name}.digest")))
-}
-
-fn digest_of(path: &Path) -> io::Result<String> {
-    // FNV-1a: finds any single changed byte, and needs no library.
-    let digest = fs::read(path)?
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| (digest ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
-    Ok(format!("{digest:016x}"))
+/// Remove what was not used for the longest time until the rest takes no more than `most` bytes.
+fn prune(directory: &Path, most: u64) {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
+        .filter_map(|entry| {
+            let metadata = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+            Some((metadata.modified().ok()?, metadata.len(), entry.path()))
+        })
+        .collect();
+    files.sort_unstable();
+    let mut sum: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+    for (_, bytes, path) in files {
+        if sum <= most {
+            return;
+        }
+        sum -= bytes;
+        // Another host may have removed it.
+        let _ = fs::remove_file(path);
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
-    fn f07_only_what_is_as_it_was_written_stays() {
+    fn f07_only_what_is_as_it_was_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
-        let directory = folder.path().join("components");
-        let version = directory.join("modules/wasmtime-1");
-        fs::create_dir_all(&version).unwrap();
-        for name in ["good", "bad", "unnoted", "good.stats"] {
-            fs::write(version.join(name), "code").unwrap();
+        let path = folder.path().join("components/code");
+        keep(&path, b"code").unwrap();
+        assert_eq!(read(&path).unwrap(), b"code");
+        assert_eq!(fs::read_dir(folder.path().join("components")).unwrap().count(), 1);
+        let whole = fs::read(&path).unwrap();
+        for place in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[place] ^= 1;
+            fs::write(&path, changed).unwrap();
+            assert_eq!(read(&path).unwrap_err().kind(), io::ErrorKind::InvalidData, "{place}");
+            fs::write(&path, &whole[..place]).unwrap();
+            assert_eq!(read(&path).unwrap_err().kind(), io::ErrorKind::InvalidData, "{place}");
         }
-        fs::remove_file(version.join("unnoted")).unwrap();
-        note(&directory);
-        fs::write(version.join("unnoted"), "code").unwrap();
-        fs::write(version.join("bad"), "cods").unwrap();
-        check(&directory);
-        let stay = ["good", "bad", "unnoted", "good.stats"].map(|name| version.join(name).exists());
-        assert_eq!(stay, [true, false, false, true]);
-        assert_eq!(fs::read_dir(digests(&directory)).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_was_not_used_for_the_longest_time_goes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for (age, name) in [(3, "old"), (2, "older"), (1, "new")] {
+            fs::write(path(name), [0; 10]).unwrap();
+            let at = SystemTime::now() - Duration::from_secs(age * 100);
+            File::options().append(true).open(path(name)).unwrap().set_modified(at).unwrap();
+        }
+        prune(folder.path(), 30);
+        prune(folder.path(), 20);
+        assert_eq!(["old", "older", "new"].map(|name| path(name).exists()), [false, true, true]);
+        prune(folder.path(), 0);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use wasmtime::component::Linker;
+use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use super::capacity::{Contents, Shares};
@@ -209,8 +209,7 @@ impl Core {
             .wasm_backtrace_details(WasmBacktraceDetails::Disable)
             .wasm_backtrace_max_frames(NonZeroUsize::new(FRAMES))
             // Costs a second backtrace per trap, and nothing else.
-            .coredump_on_trap(settings.coredumps.is_some())
-            .cache(settings.cache.as_deref().and_then(cache::open));
+            .coredump_on_trap(settings.coredumps.is_some());
         let inner = wasmtime::Engine::new(&config)?;
         let mut linker = Linker::new(&inner);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
@@ -218,11 +217,9 @@ impl Core {
         Ok(Core { inner, linker: Arc::new(linker), metering, contents, cache: settings.cache.clone() })
     }
 
-    /// A component was compiled: what the cache keeps of it is remembered as it is now.
-    pub(super) fn note_compiled(&self) {
-        if let Some(directory) = &self.cache {
-            cache::note(directory);
-        }
+    /// Compile a component, or find it compiled. Takes the time of a compiler.
+    pub(super) fn component(&self, bytes: &[u8]) -> wasmtime::Result<Component> {
+        cache::component(&self.inner, self.cache.as_deref(), bytes)
     }
 }
 

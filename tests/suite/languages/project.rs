@@ -35,28 +35,17 @@ pub(super) async fn build_as(place: &str, arguments: &[&str], name: &str, change
     let folder = repository().join("target/languages").join(place).join(name);
     let fresh = tempfile::tempdir().expect("a temporary folder can be made");
     let project = fresh.path().join(name);
-    let run = async |arguments: &[&str]| whimbrel(arguments, &cache(&folder)).await;
-    run(&[&["new", &*project.to_string_lossy()], arguments].concat()).await;
+    whimbrel(&[&["new", &*project.to_string_lossy()], arguments].concat()).await;
     change(&project);
     lay_over(&project, &folder);
-    run(&["build", &folder.to_string_lossy()]).await;
+    whimbrel(&["build", &folder.to_string_lossy()]).await;
     // Compiles it into the cache: a guest with an engine inside takes longer than a host may take to start.
-    run(&["check", &folder.to_string_lossy()]).await;
+    whimbrel(&["check", &folder.to_string_lossy()]).await;
     folder
 }
 
-/// Where its components are kept when they are compiled. Not with others: a host that starts removes from its cache what
-/// another one is about to note.
-pub(super) fn cache(folder: &Path) -> PathBuf {
-    folder.with_extension("cache")
-}
-
-async fn whimbrel(arguments: &[&str], cache: &Path) {
+async fn whimbrel(arguments: &[&str]) {
     let mut command = Command::new(WHIMBREL);
-    if arguments.first() == Some(&"check") {
-        // Compilers have caches there too, which all of them may share.
-        command.env("XDG_CACHE_HOME", cache);
-    }
     command.args(arguments).env("PATH", path()).stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(DEADLINE, command.output()).await.expect("the build ends");
     let output = output.expect("whimbrel can be started");

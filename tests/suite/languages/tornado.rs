@@ -20,7 +20,7 @@ async fn both_programs_of_the_page_say_the_same() {
     });
     let folder = folder.await;
     let host = TestHost::serving(guests::ECHO).route("/other").argument(&folder.to_string_lossy());
-    let host = host.cache(&project::cache(&folder)).start().await;
+    let host = host.start().await;
     let program = folder.join("target/chat.py");
     write(&program, tornado);
     let arguments = [program.to_string_lossy().into_owned(), host.addr().to_string()];

@@ -24,6 +24,15 @@ async fn a_message_to_all_connections_reaches_every_member_once_and_nobody_else(
     for _ in 0..100 {
         members.push(Client::connect(&host, "/room").await);
     }
+    // Who hears itself has been opened; then all hear the same.
+    for member in &mut members {
+        member.text("here").await;
+        while member.receive_text().await != "here" {}
+    }
+    members[0].text("begin").await;
+    for member in &mut members {
+        while member.receive_text().await != "begin" {}
+    }
     for number in 0..10 {
         // As a message to connections, and as one to a topic's subscribers.
         members[number * 7].text(&format!("text {number}")).await;
