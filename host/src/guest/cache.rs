@@ -49,9 +49,12 @@ fn name(engine: &Engine, bytes: &[u8]) -> String {
 fn load(engine: &Engine, path: &Path) -> Option<Component> {
     let code = match read(path) {
         Ok(code) => code,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => {
-            tracing::warn!(path = %path.display(), "a compiled component was changed on disk, it is compiled again: {error}");
+            // What cannot be read is not there, or cannot be written either, which is said then.
+            if error.kind() == io::ErrorKind::InvalidData {
+                let path = path.display();
+                tracing::warn!(%path, "a compiled component was changed on disk, it is compiled again: {error}");
+            }
             return None;
         }
     };
