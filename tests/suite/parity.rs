@@ -44,7 +44,9 @@ async fn whimbrel_differs_from_tornado_only_where_it_is_meant_to() {
 
 /// Those that trap, as that ends more than one connection where they share an instance; and one in which two connections
 /// do something at the same time, whose order is then that of the instance.
-const ALONE: [&str; 4] = ["A1-10d", "A2-21c", "A2-21d", "A2-28"];
+const ALONE: [&str; 5] = ["A1-10d", "A2-21c", "A2-21d", "A2-28", PONGS];
+/// Where the guest is in another task or starts anew, the peer may have read before the next ping is.
+const PONGS: &str = "A2-27c";
 
 #[tokio::test]
 async fn a_shared_instance_differs_no_more() {
@@ -58,5 +60,5 @@ async fn a_room_differs_no_more() {
 
 #[tokio::test]
 async fn an_instance_per_event_differs_no_more() {
-    compare("\"event\"", &[]).await;
+    compare("\"event\"", &[PONGS]).await;
 }

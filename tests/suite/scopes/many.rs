@@ -25,9 +25,10 @@ async fn a_message_to_all_connections_reaches_every_member_once_and_nobody_else(
         members.push(Client::connect(&host, "/room").await);
     }
     // Who hears itself has been opened; then all hear the same.
-    for member in &mut members {
-        member.text("here").await;
-        while member.receive_text().await != "here" {}
+    for (number, member) in members.iter_mut().enumerate() {
+        let here = format!("here {number}");
+        member.text(&here).await;
+        while member.receive_text().await != here {}
     }
     members[0].text("begin").await;
     for member in &mut members {
