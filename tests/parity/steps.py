@@ -164,6 +164,8 @@ def who_is_first(busy: bytes, quick: bytes) -> Step:
 
     async def step(client: Client) -> None:
         await client.handshake("/ws")
+        # Between two connections nothing else says what comes first.
+        await event("open")(client)
         await client.handshake("/ws")
         (reader, writer), (other_reader, other_writer) = client.ends
         writer.write(busy)
