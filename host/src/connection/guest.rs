@@ -132,9 +132,7 @@ impl Connection {
                 Returned::Trapped
             }
             Ended::NoInstance => {
-                let setting = self.revision.manifest.metering.instances();
-                let hits = &self.revision.deployment.hits;
-                hits.report(setting, Some(self.outbound.id), "all are in use", "no more on this host");
+                self.revision.exhausted(Some(self.outbound.id));
                 self.session.step(Event::TryAgainLater, self.now);
                 Returned::Trapped
             }

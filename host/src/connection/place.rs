@@ -145,8 +145,7 @@ impl Handshake<'_> {
         let started = self.revision.start(turns).await;
         started.inspect(|instance| self.meter("instantiation", instance)).map_err(|error| match error {
             StartError::Exhausted => {
-                let setting = self.revision.manifest.metering.instances();
-                self.revision.deployment.hits.report(setting, None, "all are in use", "no more on this host");
+                self.revision.exhausted(None);
                 exhausted()
             }
             StartError::Trap { trap, remains } => {

@@ -186,6 +186,12 @@ impl Revision {
         self.deployment.metrics.failed(function);
     }
 
+    /// No instance was to be had: count it, and say it.
+    pub fn exhausted(&self, connection: Option<ConnectionId>) {
+        let setting = self.manifest.metering.instances();
+        self.deployment.hits.report(setting, connection, "all are in use", "no more on this host");
+    }
+
     /// Say what an event has cost; beside what else is said of its connection.
     pub fn metered(&self, connection: ConnectionId, function: &'static str, instructions: u64) {
         let (deployment, connection) = (&self.deployment.name, connection.0);

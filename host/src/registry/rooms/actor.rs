@@ -231,8 +231,7 @@ impl Drop for Actor {
 async fn start(revision: &Revision, room: &Room, turns: &Arc<Turns>) -> Result<Instance, StartFailure> {
     revision.start(turns).await.map_err(|error| match error {
         StartError::Exhausted => {
-            let setting = revision.manifest.metering.instances();
-            revision.deployment.hits.report(setting, None, "all are in use", "no more on this host");
+            revision.exhausted(None);
             StartFailure::Exhausted
         }
         StartError::Trap { trap, remains } => {

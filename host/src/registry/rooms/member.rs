@@ -144,7 +144,7 @@ impl Member {
         let none = Served { returned: Returned::Done, is_own: true, instructions: None };
         permit.send(Post::Events(Events { connection, calls, request, served: none, reply }));
         let Ok(served) = served.await else { return lost };
-        // After `on-close`, or an `open` that failed, the actor has struck it off.
+        // After `on-close` the actor has struck it off.
         self.is_known = !is_close;
         served
     }
